@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a container format supplies: one file with a probe and an open
+ * function, and one line in the table of image.c.
+ */
+#ifndef VDS_IMAGE_FORMAT_H
+#define VDS_IMAGE_FORMAT_H
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "image/image.h"
+
+/*
+ * An image under construction, and afterwards the image itself. A format's
+ * open() adds ranges (any order; vds_ranges_finish() sorts and resolves them)
+ * and fills in what it knows. All strings and arrays live in `arena`.
+ */
+struct vds_image {
+	struct vds_arena arena;
+	struct vds_notes notes;
+	struct vds_file *file;		/* NULL for a directory volume */
+	const char *path;
+	const char *format;
+	const char *dialect;		/* "" if there is only one */
+	struct vds_range *ranges;
+	size_t num_ranges, cap_ranges;
+	struct vds_virtual_block *blocks;
+	size_t num_blocks, cap_blocks;
+	struct vds_image_meta *meta;
+	size_t num_meta, cap_meta;
+	struct vds_image_hints hints;
+	/*
+	 * Reads @len bytes at container position @source (a range's source plus
+	 * the distance from its start) into @buf; returns how many there were.
+	 * NULL: positions are offsets of `file`. @sequential asks not to
+	 * disturb random-read caches. Thread-safe.
+	 */
+	size_t (*read)(const struct vds_image *image, uint64_t source,
+		       void *buf, size_t len, bool sequential);
+	/* Frees `ctx`. May be NULL. */
+	void (*close)(struct vds_image *image);
+	void *ctx;
+};
+
+struct vds_image_format {
+	const char *name;	/* "lime" */
+	const char *summary;	/* "LiME v1 memory dump" */
+	/*
+	 * Looks at the first bytes (up to 4096, fewer in a short file) and the
+	 * path; true = this format's open() shall judge the file.
+	 */
+	bool (*probe)(const struct vds_file *file, const uint8_t *head,
+		      size_t len);
+	/*
+	 * Fills @image (file is open, arena ready). VDS_ERROR_NOT_MINE hands
+	 * the file to the next format.
+	 */
+	struct vds_error *(*open)(struct vds_image *image);
+};
+
+/* Adds a range; overlap and order are resolved later. len 0 is dropped. */
+struct vds_error *vds_image_add_range(struct vds_image *image, uint64_t pa,
+				      uint64_t len, uint64_t source,
+				      enum vds_range_kind kind);
+struct vds_error *vds_image_add_block(struct vds_image *image, uint64_t va,
+				      uint64_t len, uint64_t source);
+/* Copies both strings; @value is made valid UTF-8. */
+struct vds_error *vds_image_add_meta(struct vds_image *image, const char *key,
+				     const char *value);
+
+#endif
