@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sections: the control area (one per mapped file and use, or per
+ * pagefile-backed section), its segment and its subsections.
+ */
+#ifndef VADOSE_SECTION_H
+#define VADOSE_SECTION_H
+
+#include <vadose/run.h>
+#include <vadose/vad.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum vds_backing {
+	VDS_BACKING_UNKNOWN = 0,
+	VDS_BACKING_PAGEFILE = 1,
+	VDS_BACKING_DATA = 2,		/* data file */
+	VDS_BACKING_IMAGE = 3,		/* executable image */
+	VDS_BACKING_PHYSICAL = 4,	/* physical memory */
+};
+
+/* "pagefile", "data", "image", "physical", "unknown". */
+VDS_EXPORT const char *vds_backing_str(enum vds_backing backing);
+
+struct vds_subsection {
+	uint64_t address;	/* of the SUBSECTION */
+	uint64_t base;		/* first prototype PTE, 0 = none yet */
+	uint32_t ptes;		/* PtesInSubsection */
+	uint32_t protection;	/* 5-bit code */
+	uint64_t first_page;	/* index of its first PTE within the section */
+	uint64_t file_offset;	/* bytes, of its first page in the file */
+	uint64_t file_bytes;	/* bytes of it that come from the file */
+};
+
+/* A control area with all that hangs on it. Handed out as const; may grow. */
+struct vds_section {
+	uint64_t control_area;
+	enum vds_why why;	/* PRESENT, or why the control area is unusable */
+	uint64_t segment;
+	uint64_t total_ptes;	/* Segment.TotalNumberOfPtes */
+	uint64_t size;		/* Segment.SizeOfSegment, bytes */
+	enum vds_why size_why;
+	enum vds_backing backing;
+	uint32_t flags;		/* u.Flags, raw */
+	uint64_t mapped_views;
+	uint64_t section_references;
+	uint64_t user_references;
+	uint64_t pfn_references;
+	bool file_deleted;	/* FILE_OBJECT.DeletePending, or FilePointerNull */
+	uint64_t file_object;	/* 0 = none */
+	uint64_t file_identity;	/* SECTION_OBJECT_POINTERS: joins data and image */
+	const char *file_name;	/* NULL: see file_name_why */
+	enum vds_why file_name_why;
+	/* Creator of a pagefile-backed section, where the layout has it. */
+	uint32_t creator_pid;
+	enum vds_why creator_why;
+	const struct vds_subsection *subsections;
+	size_t num_subsections;
+	bool subsections_complete;	/* false: chain cut short, see notes */
+};
+
+/*
+ * The section behind a VAD: found through its subsection. NULL if the VAD has
+ * none; otherwise never NULL (out of memory ends the run) but perhaps with
+ * `why` set. Cached; borrowed until run() returns.
+ */
+VDS_EXPORT const struct vds_section *
+vds_vad_section(const struct vds_process *process, const struct vds_vad *vad);
+
+/* The section of a control area's address. */
+VDS_EXPORT const struct vds_section *
+vds_section_at(const struct vds_process *process, uint64_t control_area);
+
+/*
+ * Index within the section (in pages) of the prototype PTE at @pte, if one of
+ * its subsections holds it. False if none does.
+ */
+VDS_EXPORT bool vds_section_page_of(const struct vds_section *section,
+				    uint64_t pte, uint64_t *ret);
+/* Address of the section's prototype PTE number @page; false if out of range. */
+VDS_EXPORT bool vds_section_pte_of(const struct vds_section *section,
+				   uint64_t page, uint64_t *ret);
+/* The subsection that holds prototype PTE address @pte, or NULL. */
+VDS_EXPORT const struct vds_subsection *
+vds_section_subsection_of(const struct vds_section *section, uint64_t pte);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A task: one worker's tools for reading a kernel. Not shared by threads.
+ * Results that outlive a reset are copied by whoever keeps them.
+ */
+#ifndef VDS_NT_TASK_H
+#define VDS_NT_TASK_H
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/note.h"
+#include "paging/space.h"
+
+struct vds_kernel;
+
+struct vds_task {
+	const struct vds_kernel *kernel;
+	struct vds_tlb *tlb;		/* kept across resets: a pure cache */
+	struct vds_arena arena;		/* all that the SDK hands out */
+	struct vds_notes notes;
+	struct vds_map sections;	/* control area -> struct vds_section * */
+	struct vds_map subsections;	/* SUBSECTION -> control area */
+	/* A failed allocation anywhere below; the run ends with it. */
+	bool nomem;
+};
+
+/* Errors: out of memory. */
+struct vds_error *vds_task_init(struct vds_task *task,
+				const struct vds_kernel *kernel);
+void vds_task_deinit(struct vds_task *task);
+/* Forgets arena, notes and section caches, keeps the tlb. */
+void vds_task_reset(struct vds_task *task);
+
+/* Reads kernel memory. */
+enum vds_why vds_task_read(struct vds_task *task, uint64_t va, void *buf,
+			   size_t len);
+enum vds_why vds_task_u64(struct vds_task *task, uint64_t va, uint64_t *ret);
+enum vds_why vds_task_u32(struct vds_task *task, uint64_t va, uint32_t *ret);
+
+#endif
