@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Grouping: an interval sweep over prototype ranges, per control area. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/views.h"
+#include "base/util.h"
+
+const char *vds_grade_str(enum vds_grade grade)
+{
+	switch (grade) {
+	case VDS_GRADE_HARDWARE:
+		return "hardware";
+	case VDS_GRADE_PFN:
+		return "pfn";
+	case VDS_GRADE_STRUCTURAL:
+		return "structural";
+	case VDS_GRADE_METADATA:
+		return "metadata";
+	case VDS_GRADE_NONE:
+		break;
+	}
+	return NULL;
+}
+
+const char *vds_known_good_str(enum vds_known_good known)
+{
+	switch (known) {
+	case VDS_KNOWN_API_SET:
+		return "api-set-map";
+	case VDS_KNOWN_CSR_SHARED:
+		return "csrss-shared-section";
+	case VDS_KNOWN_GDI_TABLE:
+		return "gdi-handle-table";
+	case VDS_KNOWN_NLS:
+		return "nls";
+	case VDS_KNOWN_NOT:
+		break;
+	}
+	return NULL;
+}
+
+/*
+ * The axis on which a view's pages lie. Where the section can't be used, the
+ * kernel addresses of the prototype PTEs serve: equal slots are equal pages.
+ */
+struct interval {
+	uint64_t axis;	/* control area; 0: addresses of prototype PTEs / 8 */
+	uint64_t first, last;
+};
+
+static struct interval interval_of(const struct vds_view *view)
+{
+	if (view->has_pages)
+		return (struct interval){view->section->control_area,
+					 view->first_page, view->last_page};
+	uint64_t pages = (view->end - view->start) / VDS_PAGE_SIZE;
+	uint64_t first = view->first_prototype_pte / 8;
+	/*
+	 * The array is contiguous up to LastContiguousPte only (all ones for
+	 * images), so no claim is made past it.
+	 */
+	uint64_t last = first + pages;
+	uint64_t contiguous = view->last_contiguous_pte / 8;
+	if (contiguous >= first && contiguous < last)
+		last = contiguous;
+	return (struct interval){0, first, last};
+}
+
+/* Sort keys: views themselves are large and stay where they are. */
+struct key {
+	struct interval at;
+	size_t view;
+};
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int compare_keys(const void *pa, const void *pb)
+{
+	const struct key *a = pa, *b = pb;
+	int c = compare_u64(a->at.axis, b->at.axis);
+	if (!c)
+		c = compare_u64(a->at.first, b->at.first);
+	return c ? c : compare_u64(a->view, b->view);
+}
+
+static int compare_view_order(const void *pa, const void *pb)
+{
+	const struct key *a = pa, *b = pb;
+	return compare_u64(a->view, b->view);
+}
+
+static void describe(struct vds_share_group *group,
+		     struct vds_view *const *views,
+		     const struct vds_process *processes)
+{
+	bool has_session = false;
+	uint32_t session = 0;
+	for (size_t i = 0; i < group->num_views; i++) {
+		const struct vds_view *view = views[i];
+		const struct vds_process *process = &processes[view->process];
+		uint32_t protection = view->protection;
+		if (!i || view->process != views[i - 1]->process)
+			group->num_processes++;
+		group->writable |= vds_protection_writable(protection) &&
+				   !vds_protection_copy_on_write(protection);
+		group->executable |= vds_protection_executable(protection);
+		if (process->session_why != VDS_PRESENT)
+			continue;
+		group->cross_session |=
+			has_session && session != process->session;
+		session = process->session;
+		has_session = true;
+	}
+}
+
+/* Cuts sorted keys into groups; returns their number. */
+static size_t sweep(const struct key *keys, size_t count,
+		    struct vds_view *views, struct vds_share_group *groups)
+{
+	size_t num = 0;
+	struct interval open = {0};
+	for (size_t i = 0; i < count; i++) {
+		struct vds_view *view = &views[keys[i].view];
+		const struct interval *at = &keys[i].at;
+		if (!num || at->axis != open.axis || at->first > open.last) {
+			groups[num++] = (struct vds_share_group){
+				.first_view = i,
+				.control_area = at->axis,
+				.has_pages = view->has_pages,
+				.first_page = at->first,
+			};
+			open = *at;
+		}
+		open.last = VDS_MAX(open.last, at->last);
+		groups[num - 1].last_page = open.last;
+		groups[num - 1].num_views++;
+		view->group = (uint32_t)(num - 1);
+	}
+	return num;
+}
+
+struct vds_error *vds_views_group(struct vds_arena *arena,
+				  struct vds_view *views, size_t num_views,
+				  const struct vds_process *processes,
+				  struct vds_view ***ret_views,
+				  struct vds_share_group **ret_groups,
+				  size_t *ret_num_groups)
+{
+	struct vds_share_group *groups =
+		vds_arena_calloc(arena, num_views + 1, sizeof(*groups));
+	struct vds_view **order =
+		vds_arena_calloc(arena, num_views + 1, sizeof(*order));
+	_cleanup_free_ struct key *keys =
+		vds_malloc_array(num_views, sizeof(*keys));
+	if (!groups || !order || !keys)
+		return &vds_enomem;
+	for (size_t i = 0; i < num_views; i++)
+		keys[i] = (struct key){interval_of(&views[i]), i};
+	qsort(keys, num_views, sizeof(*keys), compare_keys);
+	size_t num = sweep(keys, num_views, views, groups);
+	for (size_t g = 0; g < num; g++) {
+		struct vds_share_group *group = &groups[g];
+		/* Within a group, people read by process. */
+		qsort(keys + group->first_view, group->num_views,
+		      sizeof(*keys), compare_view_order);
+		for (size_t i = 0; i < group->num_views; i++)
+			order[group->first_view + i] =
+				&views[keys[group->first_view + i].view];
+		describe(group, order + group->first_view, processes);
+	}
+	*ret_views = order;
+	*ret_groups = groups;
+	*ret_num_groups = num;
+	return NULL;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Collecting and grouping the views of sections. */
+#ifndef VDS_ANALYSIS_VIEWS_H
+#define VDS_ANALYSIS_VIEWS_H
+
+#include "base/arena.h"
+#include "vadose/sharing.h"
+
+/* A growing list of views; malloc'ed, zero-initialised is empty. */
+struct vds_view_list {
+	struct vds_view *views;
+	size_t count, cap;
+};
+
+void vds_view_list_deinit(struct vds_view_list *list);
+
+/*
+ * Appends each prototype-backed VAD of @process; sections are not resolved yet.
+ * Views of physical memory (VadType 1) only with @physical: their "prototype
+ * PTEs" are not to be followed (Windows maps frames directly there).
+ */
+struct vds_error *vds_views_collect(const struct vds_process *process,
+				    bool physical, struct vds_view_list *list);
+
+/*
+ * Places a view in its section: fills section, subsection and pages. @section
+ * may be NULL or unusable.
+ */
+void vds_view_place(struct vds_view *view, const struct vds_section *section);
+
+/*
+ * Cuts @views into groups. @views are in (process, start) order, which the
+ * order of the result builds on; *ret_views points to them in group order. All
+ * results live in @arena. @processes is the process table (for sessions).
+ */
+struct vds_error *vds_views_group(struct vds_arena *arena,
+				  struct vds_view *views, size_t num_views,
+				  const struct vds_process *processes,
+				  struct vds_view ***ret_views,
+				  struct vds_share_group **ret_groups,
+				  size_t *ret_num_groups);
+
+#endif

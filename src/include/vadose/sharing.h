@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who shares which memory: every view of every process that is backed by
+ * prototype PTEs, grouped by overlap of prototype ranges within a control area.
+ *
+ * Two views share if some page of the section lies in both, whatever their
+ * first prototype PTE is; two views of one process count like any other two.
+ * The same file through two control areas (data and image) is not the same
+ * memory: such sections are related by file identity only.
+ */
+#ifndef VADOSE_SHARING_H
+#define VADOSE_SHARING_H
+
+#include <vadose/section.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How well a claim of sharing is proven, best first. */
+enum vds_grade {
+	VDS_GRADE_NONE = 0,	/* not verified, or nothing is shared */
+	VDS_GRADE_HARDWARE = 1,	/* A: page tables of two views lead to one frame */
+	VDS_GRADE_PFN = 2,	/* B: the PFN database agrees with the prototypes */
+	VDS_GRADE_STRUCTURAL = 3,	/* C: same prototype PTEs, untouched by one */
+	VDS_GRADE_METADATA = 4,	/* D: the prototype array is unreadable */
+};
+/* "hardware", "pfn", "structural", "metadata"; NULL for NONE. */
+VDS_EXPORT const char *vds_grade_str(enum vds_grade grade);
+
+/* A region that every Windows process shares, recognised by identity. */
+enum vds_known_good {
+	VDS_KNOWN_NOT = 0,
+	VDS_KNOWN_API_SET = 1,		/* PEB.ApiSetMap */
+	VDS_KNOWN_CSR_SHARED = 2,	/* PEB.ReadOnlySharedMemoryBase */
+	VDS_KNOWN_GDI_TABLE = 3,	/* PEB.GdiSharedHandleTable */
+	VDS_KNOWN_NLS = 4,		/* PEB code page tables, \NLS\, *.nls */
+};
+VDS_EXPORT const char *vds_known_good_str(enum vds_known_good known);
+
+/* One view: a VAD of a process that is backed by prototype PTEs. */
+struct vds_view {
+	uint64_t node;		/* MMVAD, as in struct vds_vad */
+	uint64_t start, end;	/* first and last byte */
+	uint64_t first_prototype_pte, last_contiguous_pte;
+	uint64_t subsection_address;
+	uint64_t file_object;	/* MMVAD.FileObject, 0 = none */
+	const struct vds_section *section;	/* NULL: no memory */
+	/* The subsection that holds the first prototype PTE, or NULL. */
+	const struct vds_subsection *subsection;
+	/*
+	 * Pages of the section that the view shows, inclusive. Only if
+	 * has_pages; otherwise the prototype PTE could not be placed.
+	 */
+	uint64_t first_page, last_page;
+	uint32_t process;	/* index in the process table */
+	uint32_t group;		/* index into groups */
+	uint32_t protection;	/* initial, 5-bit code */
+	uint8_t type;		/* enum vds_vad_type */
+	uint8_t known;		/* enum vds_known_good */
+	bool has_pages;
+	bool proven;		/* takes part in a hardware proof */
+};
+
+/* Views that overlap, directly or through each other. */
+struct vds_share_group {
+	size_t first_view, num_views;	/* a run of vds_sharing.views */
+	size_t num_processes;
+	uint64_t control_area;	/* 0: unknown */
+	uint64_t first_page, last_page;	/* of the section, if has_pages */
+	bool has_pages;
+	enum vds_grade grade;	/* NONE for a lone view, or if not verified */
+	enum vds_known_good known;
+	bool writable, executable;	/* by the initial protection of any view */
+	bool cross_session;	/* two views in different, known sessions */
+};
+
+struct vds_sharing {
+	const struct vds_view *const *views;	/* by group, process, start */
+	size_t num_views;
+	/* By control area, then first page. */
+	const struct vds_share_group *groups;
+	size_t num_groups;
+};
+
+enum vds_verify {
+	VDS_VERIFY_NONE = 0,
+	VDS_VERIFY_PTE = 1,	/* grade each group by page tables */
+};
+
+struct vds_sharing_options {
+	enum vds_verify verify;
+	bool physical;		/* also views of \Device\PhysicalMemory */
+	/* Only groups with at least so many views are verified (0: 2). */
+	size_t min_views;
+};
+
+/*
+ * Walks all processes on all threads and groups their views; *ret is borrowed
+ * until run() returns. Deterministic at any thread count.
+ */
+VDS_EXPORT struct vds_error *
+vds_sharing_build(struct vds_run *run,
+		  const struct vds_sharing_options *options,
+		  const struct vds_sharing **ret);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
