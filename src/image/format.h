@@ -9,21 +9,29 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "image/image.h"
+#include "image/ranges.h"
 
 /*
  * An image under construction, and afterwards the image itself. A format's
- * open() adds ranges (any order; vds_ranges_finish() sorts and resolves them)
- * and fills in what it knows. All strings and arrays live in `arena`.
+ * open() adds ranges (any order; vds_image_open() sorts and resolves them
+ * afterwards) and fills in what it knows. Strings live in `arena`; the arrays
+ * that grow (ranges, blocks, meta) come from malloc and are freed with it.
  */
 struct vds_image {
 	struct vds_arena arena;
 	struct vds_notes notes;
 	struct vds_file *file;		/* NULL for a directory volume */
 	const char *path;
-	const char *format;
+	const char *format;		/* set by vds_image_open() */
 	const char *dialect;		/* "" if there is only one */
 	struct vds_range *ranges;
 	size_t num_ranges, cap_ranges;
+	struct vds_range_index index;	/* over ranges, made after open() */
+	/*
+	 * Bytes of the decoded stream (address 0 up to here) where the
+	 * container says so, else 0: the end of the last range.
+	 */
+	uint64_t stream_size;
 	struct vds_virtual_block *blocks;
 	size_t num_blocks, cap_blocks;
 	struct vds_image_meta *meta;
@@ -31,12 +39,21 @@ struct vds_image {
 	struct vds_image_hints hints;
 	/*
 	 * Reads @len bytes at container position @source (a range's source plus
-	 * the distance from its start) into @buf; returns how many there were.
+	 * the distance from its start) into @buf; returns how many there were:
+	 * fewer only where the container is damaged (a corrupt chunk), which
+	 * reads as BAD_DATA. Never asked across the end of a range.
 	 * NULL: positions are offsets of `file`. @sequential asks not to
 	 * disturb random-read caches. Thread-safe.
 	 */
 	size_t (*read)(const struct vds_image *image, uint64_t source,
 		       void *buf, size_t len, bool sequential);
+	/*
+	 * Fills @buf with what the container's specification gives for an
+	 * UNREADABLE range at @source (the standard's pattern bytes): only for
+	 * hashes that must equal other tools', never for analysis. NULL: zeros.
+	 */
+	void (*pattern)(const struct vds_image *image, uint64_t source,
+			void *buf, size_t len);
 	/* Frees `ctx`. May be NULL. */
 	void (*close)(struct vds_image *image);
 	void *ctx;
@@ -53,15 +70,26 @@ struct vds_image_format {
 		      size_t len);
 	/*
 	 * Fills @image (file is open, arena ready). VDS_ERROR_NOT_MINE hands
-	 * the file to the next format.
+	 * the file to the next format. Messages don't name the file: that
+	 * prefix is added by vds_image_open(). What open() allocated is freed
+	 * by image->close also when open() fails.
 	 */
 	struct vds_error *(*open)(struct vds_image *image);
+	/* True: open() takes directories too, with image->file NULL. */
+	bool directories;
 };
 
-/* Adds a range; overlap and order are resolved later. len 0 is dropped. */
+/*
+ * Adds a range; overlap (the first added wins, with a note) and order are
+ * resolved later. len 0 is dropped; VDS_ERROR_FORMAT beyond 2^52.
+ */
 struct vds_error *vds_image_add_range(struct vds_image *image, uint64_t pa,
 				      uint64_t len, uint64_t source,
 				      enum vds_range_kind kind);
+/*
+ * Adds a block of virtual memory; blocks too are sorted, and the first added
+ * wins, without a note: dumps of linked objects overlap by nature.
+ */
 struct vds_error *vds_image_add_block(struct vds_image *image, uint64_t va,
 				      uint64_t len, uint64_t source);
 /* Copies both strings; @value is made valid UTF-8. */

@@ -70,6 +70,14 @@ struct vds_image_options {
 	const char *format;
 };
 
+/* The known formats in order of detection: name and one-line summary. */
+struct vds_image_format_info {
+	const char *name;
+	const char *summary;
+};
+/* Number @i of them; false past the last. */
+bool vds_image_format_info(size_t i, struct vds_image_format_info *ret);
+
 /*
  * Opens @path. Faults of the container that leave usable bytes (truncation,
  * overlap) become notes of the image; others are VDS_ERROR_NOT_AN_IMAGE,
@@ -109,6 +117,11 @@ const struct vds_range *vds_image_range_at(const struct vds_image *image,
 					   uint64_t pa);
 /* One past the last byte of the last range; 0 if there is none. */
 uint64_t vds_image_end(const struct vds_image *image);
+/*
+ * Bytes of the decoded stream, address 0 to here: what the container declares
+ * (a file's size for raw), else vds_image_end().
+ */
+uint64_t vds_image_stream_size(const struct vds_image *image);
 
 /* Virtual blocks of a dump without page tables; count 0 for ordinary images. */
 const struct vds_virtual_block *
@@ -126,8 +139,9 @@ uint64_t vds_image_file_size(const struct vds_image *image);
 const struct vds_image_hints *vds_image_hints(const struct vds_image *image);
 const struct vds_image_meta *vds_image_metadata(const struct vds_image *image,
 						size_t *ret_count);
-/* Notes recorded while opening; also of a file that has shrunk since. */
+/* Notes recorded while opening. */
 const struct vds_notes *vds_image_notes(const struct vds_image *image);
+/* True once a read met the end of a file that shrank after it was opened. */
 bool vds_image_shrunk(const struct vds_image *image);
 
 #endif
