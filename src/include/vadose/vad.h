@@ -67,6 +67,14 @@ vds_vad_iterate(const struct vds_process *process);
 /* The next VAD, borrowed until the call after next; NULL at the end. */
 VDS_EXPORT const struct vds_vad *vds_vad_next(struct vds_vad_iter *iter);
 
+/*
+ * "private", "mapped", "image", "physical", "awe", "write-watch",
+ * "large-pages", "rotate", "large-section"; static storage. VDS_VAD_NONE is
+ * "private" or "mapped" by @is_private.
+ */
+VDS_EXPORT const char *vds_vad_type_str(enum vds_vad_type type,
+					bool is_private);
+
 /* "PAGE_EXECUTE_READWRITE", with " PAGE_GUARD" etc. appended; static storage. */
 VDS_EXPORT const char *vds_protection_str(uint32_t protection);
 /* "EXECUTE_READWRITE" bits of the low three bits of the protection code. */
