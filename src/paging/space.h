@@ -63,8 +63,8 @@ void vds_tlb_clear(struct vds_tlb *tlb);
 
 /*
  * Physical address of @va in *ret_pa, and in *ret_left (may be NULL) how many
- * bytes of the same page lie from there on. Says nothing about whether those
- * bytes are in the image.
+ * bytes of the same 4 KiB (also of a large page) lie from there on. Says
+ * nothing about whether those bytes are in the image.
  */
 enum vds_why vds_space_translate(const struct vds_space *space,
 				 struct vds_tlb *tlb, uint64_t va,
@@ -77,7 +77,7 @@ enum vds_why vds_space_translate(const struct vds_space *space,
 enum vds_why vds_space_read(const struct vds_space *space, struct vds_tlb *tlb,
 			    uint64_t va, void *buf, size_t len);
 
-/* A little-endian u64 / u32 / u16 / u8. */
+/* A little-endian u64 or u32. */
 enum vds_why vds_space_read_u64(const struct vds_space *space,
 				struct vds_tlb *tlb, uint64_t va,
 				uint64_t *ret);
