@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading one kernel of a pack file, which holds many (docs/profiles.md). */
+#ifndef VDS_PROFILE_LOAD_H
+#define VDS_PROFILE_LOAD_H
+
+#include "profile/profile.h"
+
+/*
+ * As vds_profile_load() and vds_profile_parse(). In a pack, @want says which
+ * kernel (by pdb, guid, age, build, and revision unless 0); NULL takes the
+ * only one, and fails if there are several. A file that is no pack is loaded
+ * whatever @want says: compare its identity.
+ */
+struct vds_error *vds_profile_load_kernel(const char *path,
+					  const struct vds_profile_identity *want,
+					  struct vds_profile **ret);
+struct vds_error *vds_profile_parse_kernel(const char *name, const void *data,
+					   size_t len,
+					   const struct vds_profile_identity *want,
+					   struct vds_profile **ret);
+
+#endif
