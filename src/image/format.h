@@ -87,8 +87,9 @@ struct vds_error *vds_image_add_range(struct vds_image *image, uint64_t pa,
 				      uint64_t len, uint64_t source,
 				      enum vds_range_kind kind);
 /*
- * Adds a block of virtual memory; blocks too are sorted, and the first added
- * wins, without a note: dumps of linked objects overlap by nature.
+ * Adds a block of virtual memory; blocks too are sorted, and where two overlap
+ * the one that begins first is used, without a note: blocks of one memory say
+ * the same.
  */
 struct vds_error *vds_image_add_block(struct vds_image *image, uint64_t va,
 				      uint64_t len, uint64_t source);

@@ -9,12 +9,14 @@
 #include "base/util.h"
 #include "image/format.h"
 
+extern const struct vds_image_format vds_format_dump;
 extern const struct vds_image_format vds_format_lime;
 extern const struct vds_image_format vds_format_raw;
 
 /* In order of detection: magic numbers first, raw takes what is left. */
 static const struct vds_image_format *const formats[] = {
 	&vds_format_lime,
+	&vds_format_dump,
 	&vds_format_raw,
 };
 
