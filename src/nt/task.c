@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nt/task.h"
+
+#include "nt/kernel.h"
+
+struct vds_error *vds_task_init(struct vds_task *task,
+				const struct vds_kernel *kernel)
+{
+	*task = (struct vds_task){.kernel = kernel};
+	vds_arena_init(&task->arena, 0);
+	task->tlb = vds_tlb_create();
+	return task->tlb ? NULL : &vds_enomem;
+}
+
+void vds_task_deinit(struct vds_task *task)
+{
+	vds_tlb_destroy(task->tlb);
+	vds_arena_deinit(&task->arena);
+	vds_notes_deinit(&task->notes);
+	vds_map_deinit(&task->sections);
+	vds_map_deinit(&task->subsections);
+	*task = (struct vds_task){0};
+}
+
+void vds_task_reset(struct vds_task *task)
+{
+	vds_arena_reset(&task->arena);
+	vds_notes_deinit(&task->notes);
+	vds_map_clear(&task->sections);
+	vds_map_clear(&task->subsections);
+	task->nomem = false;
+}
+
+enum vds_why vds_task_read(struct vds_task *task, uint64_t va, void *buf,
+			   size_t len)
+{
+	return vds_space_read(&task->kernel->space, task->tlb, va, buf, len);
+}
+
+enum vds_why vds_task_u64(struct vds_task *task, uint64_t va, uint64_t *ret)
+{
+	return vds_space_read_u64(&task->kernel->space, task->tlb, va, ret);
+}
+
+enum vds_why vds_task_u32(struct vds_task *task, uint64_t va, uint32_t *ret)
+{
+	return vds_space_read_u32(&task->kernel->space, task->tlb, va, ret);
+}
