@@ -30,6 +30,13 @@ extern "C" {
 #define VDS_COLUMN_GROUP 0x2	/* tables print it once, above its rows */
 #define VDS_COLUMN_WIDE 0x4	/* left out of tables unless asked for */
 
+/* Plugin flags (in VDS_PLUGIN_HEADER's `flags`; set it after the header). */
+#define VDS_PLUGIN_VERTICAL 0x1	/* tables print a row as "title  value" lines */
+
+/* Option flags. */
+#define VDS_OPTION_POSITIONAL 0x1	/* a bare word gives it, in this order */
+#define VDS_OPTION_REQUIRED 0x2	/* VDS_ERROR_USAGE without it */
+
 struct vds_column {
 	/* Path in a record: [a-z0-9_]+ separated by dots ("vad.start"). */
 	const char *name;
@@ -54,7 +61,7 @@ enum vds_option_kind {
 struct vds_option {
 	const char *name;	/* "min-views", without dashes */
 	enum vds_option_kind kind;
-	uint32_t flags;		/* 0 */
+	uint32_t flags;		/* VDS_OPTION_* flags */
 	const char *value_name;	/* "N" in --help; NULL = from the kind */
 	const char *def;	/* default, as typed; NULL = not set */
 	const char *values;	/* for ENUM */

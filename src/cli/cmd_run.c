@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `vadose -f IMAGE PLUGIN`: image to kernel to rows to text. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "base/work.h"
+#include "cli/commands.h"
+#include "cli/facts.h"
+#include "cli/output.h"
+#include "config.h"
+#include "image/image.h"
+#include "plugin/session.h"
+#include "render/render.h"
+
+#define EXIT_FINDINGS 2
+#define EXIT_PARTIAL 3
+
+/* Everything that a run owns, in the order of its making. */
+struct job {
+	struct vds_cli *cli;
+	const struct vds_plugin_entry *entry;
+	const struct vds_renderer *renderer;
+	struct vds_options options;
+	struct vds_schema schema;
+	struct vds_image *image;
+	struct vds_kernel *kernel;
+	bool *selected;
+	struct vds_facts facts;
+	struct vds_output output;
+	struct vds_render render;
+	struct vds_notes notes;		/* of image, kernel and runs, in order */
+	bool has_options, has_schema, has_facts;
+};
+
+static void job_deinit(struct job *job)
+{
+	vds_render_deinit(&job->render);
+	vds_output_deinit(&job->output);
+	if (job->has_facts)
+		vds_facts_deinit(&job->facts);
+	free(job->selected);
+	vds_kernel_close(job->kernel);
+	vds_image_close(job->image);
+	if (job->has_schema)
+		vds_schema_deinit(&job->schema);
+	if (job->has_options)
+		vds_options_deinit(&job->options);
+	vds_notes_deinit(&job->notes);
+}
+
+/* The plugin's option that @arg ("--name", "--name=value") means, or -1. */
+static int own_option(const struct vds_options *options, const char *arg)
+{
+	char name[64];
+	if (strncmp(arg, "--", 2))
+		return -1;
+	size_t len = strcspn(arg + 2, "=");
+	if (!len || len >= sizeof(name))
+		return -1;
+	memcpy(name, arg + 2, len);
+	name[len] = 0;
+	return vds_options_find(options, name);
+}
+
+static struct vds_error *take_own(struct vds_options *options, int index,
+				  int argc, char **argv, int *i)
+{
+	const char *arg = argv[*i];
+	if (options->decls[index].kind == VDS_OPTION_FLAG) {
+		if (strchr(arg, '='))
+			return vds_error_create(VDS_ERROR_USAGE,
+						"--%s takes no value",
+						options->decls[index].name);
+		(*i)++;
+		return vds_options_give(options, index, NULL);
+	}
+	const char *value = vds_args_value(argc, argv, i);
+	if (!value)
+		return vds_error_create(
+			VDS_ERROR_USAGE, "%s needs a value: %s", arg,
+			vds_option_value_name(&options->decls[index]));
+	return vds_options_give(options, index, value);
+}
+
+static struct vds_error *take_arguments(struct job *job)
+{
+	struct vds_cli *cli = job->cli;
+	struct vds_error *err = vds_options_init(&job->options,
+						 job->entry->plugin);
+	if (err)
+		return err;
+	job->has_options = true;
+	bool only_words = false;
+	for (int i = cli->args.rest; !err && i < cli->argc;) {
+		const char *arg = cli->argv[i];
+		bool taken = false;
+		int index = only_words ? -1 : own_option(&job->options, arg);
+		if (!only_words && !strcmp(arg, "--")) {
+			only_words = true;
+			i++;
+			continue;
+		}
+		if (index >= 0) {
+			err = take_own(&job->options, index, cli->argc,
+				       cli->argv, &i);
+			continue;
+		}
+		if (!only_words)
+			err = vds_args_take(&cli->args, cli->argc, cli->argv,
+					    &i, &taken);
+		if (err || taken)
+			continue;
+		index = only_words || arg[0] != '-' ?
+			vds_options_next_positional(&job->options) : -1;
+		if (index < 0)
+			return vds_error_create(VDS_ERROR_USAGE,
+						"plugin %s knows no '%s' "
+						"('vadose %s --help')",
+						job->entry->name, arg,
+						job->entry->name);
+		err = vds_options_give(&job->options, index, arg);
+		i++;
+	}
+	return err;
+}
+
+static struct vds_error *prepare(struct job *job)
+{
+	const struct vds_args *args = &job->cli->args;
+	const char *name = args->renderer ? args->renderer : "table";
+	job->renderer = vds_renderer_find(name);
+	if (!job->renderer)
+		return vds_error_create(VDS_ERROR_USAGE,
+					"no renderer is called '%s'", name);
+	if (!args->image)
+		return vds_error_create(VDS_ERROR_USAGE,
+					"which image? (-f IMAGE)");
+	struct vds_error *err = vds_options_finish(&job->options);
+	if (!err)
+		err = vds_schema_init(&job->schema, job->entry->plugin);
+	if (err)
+		return err;
+	job->has_schema = true;
+	return args->fields ? vds_schema_select(&job->schema, args->fields) :
+			      NULL;
+}
+
+static unsigned int threads_of(const struct vds_args *args)
+{
+	return args->threads ? args->threads : vds_work_default_threads();
+}
+
+static struct vds_error *open_kernel(struct job *job)
+{
+	struct vds_args *args = &job->cli->args;
+	const struct vds_image_options how = {.format = args->format};
+	struct vds_error *err = vds_image_open(args->image, &how, &job->image);
+	if (err)
+		return err;
+	const struct vds_kernel_options options = {
+		.has_dtb = args->has_dtb,
+		.has_base = args->has_base,
+		.dtb = args->dtb,
+		.base = args->base,
+		.profile_path = args->profile,
+		.profile_dirs = args->profile_dirs.items,
+		.num_profile_dirs = args->profile_dirs.count,
+		.exact_only = args->exact,
+		.threads = threads_of(args),
+	};
+	err = vds_kernel_open(job->image, &options, &job->kernel);
+	if (!err)
+		vds_notes_merge(&job->notes, &job->kernel->notes);
+	return err;
+}
+
+static bool pid_is_wanted(const struct vds_list *pids, uint32_t pid, bool *bad)
+{
+	bool wanted = false;
+	for (size_t i = 0; i < pids->count; i++) {
+		_cleanup_free_ char *copy = strdup(pids->items[i]);
+		char *save, *word = copy ? strtok_r(copy, ",", &save) : NULL;
+		*bad |= !word;
+		for (; word; word = strtok_r(NULL, ",", &save)) {
+			uint64_t v;
+			if (!vds_parse_u64(word, &v) || v > UINT32_MAX)
+				*bad = true;
+			else if (v == pid)
+				wanted = true;
+		}
+	}
+	return wanted;
+}
+
+static bool is_wanted(const struct vds_args *args,
+		      const struct vds_process *process, bool *bad)
+{
+	if (args->pids.count && !pid_is_wanted(&args->pids, process->pid, bad))
+		return false;
+	for (size_t i = 0; i < args->processes.count; i++) {
+		if (process->name &&
+		    vds_glob_match(args->processes.items[i], process->name))
+			return true;
+	}
+	return !args->processes.count;
+}
+
+static struct vds_error *select_processes(struct job *job)
+{
+	const struct vds_args *args = &job->cli->args;
+	const struct vds_kernel *kernel = job->kernel;
+	bool bad = false;
+	if (!args->pids.count && !args->processes.count)
+		return NULL;
+	job->selected = calloc(kernel->num_processes + 1, 1);
+	if (!job->selected)
+		return &vds_enomem;
+	size_t count = 0;
+	for (size_t i = 0; i < kernel->num_processes; i++) {
+		job->selected[i] = is_wanted(args, &kernel->processes[i], &bad);
+		count += job->selected[i];
+	}
+	if (bad)
+		return vds_error_create(VDS_ERROR_USAGE,
+					"--pid: not a list of numbers");
+	if (!count)
+		vds_cli_say(job->cli, "vadose: no process matches --pid and "
+			    "--process");
+	return NULL;
+}
+
+static void say_notes(const struct job *job)
+{
+	const struct vds_notes *notes = &job->notes;
+	size_t most = job->cli->args.verbose ? notes->count : 10;
+	for (size_t i = 0; i < notes->count && i < most; i++)
+		vds_cli_say(job->cli, "note: %s", notes->list[i].message);
+	if (notes->count > most)
+		vds_cli_say(job->cli, "note: and %zu more (-v shows all)",
+			    notes->count - most);
+}
+
+/* The end record says why, if @err is set; the status is that of the program. */
+static struct vds_error *finish(struct job *job,
+				const struct vds_session *session,
+				const struct vds_error *err, int *ret)
+{
+	const struct vds_tally *tally = &session->tally;
+	bool partial = job->notes.count || job->notes.dropped ||
+		       tally->absences.unreadable || tally->absences.invalid;
+	int status = partial ? EXIT_PARTIAL : 0;
+	if (job->cli->args.fail_on && tally->rows)
+		status = EXIT_FINDINGS;
+	if (err)
+		status = vds_error_exit_status(err->code);
+	const struct vds_render_end end = {
+		.status = err ? "failed" : partial ? "partial" : "ok",
+		.exit_code = status,
+		.message = err ? err->message : NULL,
+		.rows = tally->rows,
+		.unreadable = tally->absences.unreadable,
+		.invalid = tally->absences.invalid,
+		.notes = &job->notes,
+	};
+	*ret = status;
+	return vds_render_end(&job->render, &end);
+}
+
+static bool use_color(const struct vds_output *output)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	return vds_output_is_terminal(output) && !(no_color && *no_color) &&
+	       !(term && !strcmp(term, "dumb"));
+}
+
+static struct vds_error *render(struct job *job, int *ret)
+{
+	const struct vds_args *args = &job->cli->args;
+	struct vds_error *err = vds_output_open(&job->output, args->out);
+	if (err)
+		return err;
+	struct vds_render_info info = {
+		.schema = &job->schema,
+		.image_id = job->facts.image_id,
+		.start = &job->facts.schema,
+		.start_values = job->facts.values,
+		.color = use_color(&job->output),
+	};
+	memcpy(info.timestamp, job->facts.timestamp, sizeof(info.timestamp));
+	err = vds_render_begin(&job->render, job->renderer, &info,
+			       &job->output.writer);
+	if (err)
+		return err;
+	struct vds_session session = {
+		.kernel = job->kernel,
+		.plugin = job->entry->plugin,
+		.schema = &job->schema,
+		.options = &job->options,
+		.sink = &job->render.sink,
+		.selected = job->selected,
+		.limit = args->limit,
+		.threads = threads_of(args),
+	};
+	err = vds_session_run(&session);
+	vds_notes_merge(&job->notes, &session.notes);
+	vds_notes_deinit(&session.notes);
+	vds_notes_merge(&job->notes, vds_image_notes(job->image));
+	struct vds_error *end_err = finish(job, &session, err, ret);
+	if (err)	/* what had been found by then is in the output */
+		vds_error_destroy(end_err);
+	else
+		err = end_err;
+	struct vds_error *commit_err = vds_output_commit(&job->output);
+	if (err)
+		vds_error_destroy(commit_err);
+	return err ? err : commit_err;
+}
+
+static struct vds_error *run(struct job *job, int *ret)
+{
+	const struct vds_args *args = &job->cli->args;
+	struct vds_error *err = prepare(job);
+	if (!err)
+		err = open_kernel(job);
+	if (!err)
+		err = select_processes(job);
+	if (!err)
+		err = vds_facts_init(&job->facts, args, job->image,
+				     job->kernel, job->entry, &job->options);
+	if (err)
+		return err;
+	job->has_facts = true;
+	return render(job, ret);
+}
+
+int vds_cmd_run(struct vds_cli *cli, const struct vds_plugin_entry *entry)
+{
+	struct job job = {.cli = cli, .entry = entry};
+	int status = 0;
+	struct vds_error *err = take_arguments(&job);
+	if (!err && cli->args.help) {
+		status = vds_help_plugin(entry);
+	} else {
+		if (!err)
+			err = run(&job, &status);
+		say_notes(&job);
+		if (err && job.output.broken_pipe) {
+			status = vds_error_exit_status(err->code);
+			vds_error_destroy(err);
+		} else if (err) {
+			status = vds_cli_fail(err);
+		}
+	}
+	job_deinit(&job);
+	return status;
+}

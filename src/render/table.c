@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tables for people. Widths are taken from the first rows; a later, wider cell
+ * pushes its neighbours and nothing is ever cut. Columns marked GROUP are
+ * printed once, above the rows that share them.
+ */
+#include "render/render.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "render/text.h"
+#include "row/rowbuf.h"
+
+/* Rows that are looked at before the first one is printed. */
+#define WINDOW 256
+/* A column is not made wider than this for the sake of one long cell. */
+#define MAX_WIDTH 60
+
+struct state {
+	struct vds_rowbuf window;	/* until the widths are known */
+	bool started;
+	size_t width[VDS_MAX_COLUMNS];
+	bool shown[VDS_MAX_COLUMNS];
+	bool grouped[VDS_MAX_COLUMNS];
+	bool has_groups;
+	size_t last;			/* last shown column that isn't a group */
+	struct vds_str group;		/* header line of the current group */
+	struct vds_str next_group, cell;
+	uint64_t rows;
+};
+
+static bool is_right(enum vds_kind kind)
+{
+	return kind == VDS_KIND_INT || kind == VDS_KIND_SIZE;
+}
+
+/* The declared title, or the last segment of the name. */
+static const char *title_of(const struct vds_column *column)
+{
+	const char *dot = strrchr(column->name, '.');
+	if (column->title)
+		return column->title;
+	return dot ? dot + 1 : column->name;
+}
+
+static struct vds_error *begin(struct vds_render *render, struct vds_str *out)
+{
+	const struct vds_schema *schema = render->info->schema;
+	struct state *state = calloc(1, sizeof(*state));
+	(void)out;
+	if (!state)
+		return &vds_enomem;
+	render->state = state;
+	for (size_t i = 0; i < schema->num_columns; i++) {
+		uint32_t flags = schema->columns[i].flags;
+		state->shown[i] = schema->visible[i] &&
+				  (!(flags & VDS_COLUMN_WIDE) ||
+				   schema->asked[i]);
+		state->grouped[i] = state->shown[i] && !schema->vertical &&
+				    (flags & VDS_COLUMN_GROUP);
+		state->has_groups |= state->grouped[i];
+		if (state->shown[i] && !state->grouped[i])
+			state->last = i;
+	}
+	return NULL;
+}
+
+static void style(const struct vds_render *render, struct vds_str *out,
+		  const char *code)
+{
+	if (render->info->color)
+		vds_str_printf(out, "\033[%sm", code);
+}
+
+static void put_spaces(struct vds_str *out, size_t n)
+{
+	while (n--)
+		vds_str_putc(out, ' ');
+}
+
+static void put_padded(struct vds_str *out, const char *s, size_t len,
+		       size_t width, bool right, bool last)
+{
+	size_t used = vds_text_width(s, len);
+	size_t pad = used < width ? width - used : 0;
+	if (right)
+		put_spaces(out, pad);
+	vds_str_append(out, s, len);
+	if (!right && !last)
+		put_spaces(out, pad);
+}
+
+static void put_heading(const struct vds_render *render, struct vds_str *out)
+{
+	const struct vds_schema *schema = render->info->schema;
+	const struct state *state = render->state;
+	bool first = true;
+	style(render, out, "1");
+	for (size_t i = 0; i < schema->num_columns; i++) {
+		if (!state->shown[i] || state->grouped[i])
+			continue;
+		const char *title = title_of(&schema->columns[i]);
+		vds_str_puts(out, first ? (state->has_groups ? "  " : "") :
+					  "  ");
+		put_padded(out, title, strlen(title), state->width[i],
+			   is_right(schema->columns[i].kind),
+			   i == state->last);
+		first = false;
+	}
+	style(render, out, "0");
+	vds_str_putc(out, '\n');
+}
+
+/* "pid 4321  name svchost.exe", printed when it differs from the last one. */
+static void put_group(const struct vds_render *render,
+		      const struct vds_value *values, struct vds_str *out)
+{
+	const struct vds_schema *schema = render->info->schema;
+	struct state *state = render->state;
+	struct vds_str *line = &state->next_group;
+	line->len = 0;
+	for (size_t i = 0; i < schema->num_columns; i++) {
+		if (!state->grouped[i] ||
+		    (values[i].kind == VDS_KIND_NONE && !values[i].why))
+			continue;
+		vds_str_printf(line, "%s%s ", line->len ? "  " : "",
+			       title_of(&schema->columns[i]));
+		vds_text_cell(line, &values[i], VDS_TEXT_TABLE);
+	}
+	bool same = state->rows && line->len == state->group.len &&
+		    !memcmp(line->data ? line->data : "",
+			    state->group.data ? state->group.data : "",
+			    line->len);
+	if (same)
+		return;
+	vds_str_puts(out, state->rows ? "\n" : "");
+	style(render, out, "36");
+	vds_str_append(out, line->data, line->len);
+	style(render, out, "0");
+	vds_str_putc(out, '\n');
+	struct vds_str swap = state->group;
+	state->group = state->next_group;
+	state->next_group = swap;
+}
+
+static void put_line(const struct vds_render *render,
+		     const struct vds_value *values, struct vds_str *out)
+{
+	const struct vds_schema *schema = render->info->schema;
+	struct state *state = render->state;
+	bool first = true;
+	if (state->has_groups)
+		put_group(render, values, out);
+	for (size_t i = 0; i < schema->num_columns; i++) {
+		if (!state->shown[i] || state->grouped[i])
+			continue;
+		vds_str_puts(out, first ? (state->has_groups ? "  " : "") :
+					  "  ");
+		first = false;
+		state->cell.len = 0;
+		vds_text_cell(&state->cell, &values[i], VDS_TEXT_TABLE);
+		put_padded(out, state->cell.data, state->cell.len,
+			   state->width[i],
+			   is_right(schema->columns[i].kind) &&
+				   values[i].kind != VDS_KIND_NONE,
+			   i == state->last);
+	}
+	vds_str_putc(out, '\n');
+	state->rows++;
+}
+
+static void put_item(const struct vds_render *render, const char *label,
+		     size_t width, const struct vds_str *cell,
+		     struct vds_str *out)
+{
+	style(render, out, "1");
+	put_padded(out, label, strlen(label), width, false, false);
+	style(render, out, "0");
+	vds_str_puts(out, "  ");
+	vds_str_append(out, cell->data, cell->len);
+	vds_str_putc(out, '\n');
+}
+
+/* One value a line, each string of a list on a line of its own. */
+static void put_card(const struct vds_render *render,
+		     const struct vds_value *values, struct vds_str *out)
+{
+	const struct vds_schema *schema = render->info->schema;
+	struct state *state = render->state;
+	size_t width = 0;
+	for (size_t i = 0; i < schema->num_columns; i++) {
+		if (state->shown[i])
+			width = VDS_MAX(width, strlen(title_of(
+						       &schema->columns[i])));
+	}
+	vds_str_puts(out, state->rows++ ? "\n" : "");
+	for (size_t i = 0; i < schema->num_columns; i++) {
+		const char *label = title_of(&schema->columns[i]);
+		if (!state->shown[i] ||
+		    (values[i].kind == VDS_KIND_NONE && !values[i].why))
+			continue;
+		state->cell.len = 0;
+		if (values[i].kind != VDS_KIND_STRS) {
+			vds_text_cell(&state->cell, &values[i],
+				      VDS_TEXT_TABLE);
+			put_item(render, label, width, &state->cell, out);
+			continue;
+		}
+		vds_for_each_str(s, &values[i]) {
+			state->cell.len = 0;
+			vds_text_escape(&state->cell, s, strlen(s));
+			put_item(render, label, width, &state->cell, out);
+			label = "";
+		}
+	}
+}
+
+/* Takes the widths from the rows at hand and prints them. */
+static void start(const struct vds_render *render, struct vds_str *out)
+{
+	const struct vds_schema *schema = render->info->schema;
+	struct state *state = render->state;
+	state->started = true;
+	for (size_t i = 0; i < schema->num_columns; i++) {
+		const char *title = title_of(&schema->columns[i]);
+		state->width[i] = vds_text_width(title, strlen(title));
+		for (size_t r = 0; r < state->window.count; r++) {
+			state->cell.len = 0;
+			vds_text_cell(&state->cell, &state->window.rows[r][i],
+				      VDS_TEXT_TABLE);
+			size_t width = vds_text_width(state->cell.data,
+						      state->cell.len);
+			if (width <= MAX_WIDTH)
+				state->width[i] = VDS_MAX(state->width[i],
+							  width);
+		}
+	}
+	if (state->window.count)
+		put_heading(render, out);
+	for (size_t r = 0; r < state->window.count; r++)
+		put_line(render, state->window.rows[r], out);
+	vds_rowbuf_deinit(&state->window);
+}
+
+static struct vds_error *row(const struct vds_render *render,
+			     const struct vds_value *values,
+			     struct vds_str *out)
+{
+	struct state *state = render->state;
+	if (render->info->schema->vertical) {
+		put_card(render, values, out);
+	} else if (state->started) {
+		put_line(render, values, out);
+	} else {
+		if (!vds_rowbuf_add(&state->window, values,
+				    render->info->schema->num_columns))
+			return &vds_enomem;
+		if (state->window.count == WINDOW)
+			start(render, out);
+	}
+	return state->cell.failed || state->group.failed ||
+	       state->next_group.failed || out->failed ? &vds_enomem : NULL;
+}
+
+static struct vds_error *end(struct vds_render *render,
+			     const struct vds_render_end *how,
+			     struct vds_str *out)
+{
+	struct state *state = render->state;
+	(void)how;
+	if (!state->started && !render->info->schema->vertical)
+		start(render, out);
+	return out->failed ? &vds_enomem : NULL;
+}
+
+static void deinit(struct vds_render *render)
+{
+	struct state *state = render->state;
+	if (!state)
+		return;
+	vds_rowbuf_deinit(&state->window);
+	vds_str_deinit(&state->group);
+	vds_str_deinit(&state->next_group);
+	vds_str_deinit(&state->cell);
+	free(state);
+}
+
+const struct vds_renderer vds_render_table = {
+	.name = "table",
+	.summary = "columns for people (default)",
+	.ordered = true,
+	.begin = begin,
+	.row = row,
+	.end = end,
+	.deinit = deinit,
+};
