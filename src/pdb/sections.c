@@ -15,8 +15,17 @@
 
 /* From an address as linked (and what follows it) to one as it is now. */
 struct vds_omap {
-	uint32_t from, to;	/* to = 0: removed */
+	uint32_t from, to;
 };
+
+/*
+ * 0 by Microsoft's tools, 0x80000000 by Google's Syzygy: that range is gone.
+ * No image has 2 GiB, so nothing real is lost.
+ */
+static bool is_removed(const struct vds_omap *entry)
+{
+	return !entry->to || entry->to >> 31;
+}
 
 static struct vds_error *load_headers(const struct vds_msf *msf,
 				      uint32_t stream,
@@ -116,7 +125,7 @@ static bool translate(const struct vds_pdb_sections *s, uint32_t rva,
 		else
 			high = mid;
 	}
-	if (!low || !s->omap[low - 1].to)
+	if (!low || is_removed(&s->omap[low - 1]))
 		return false;
 	return !__builtin_add_overflow(s->omap[low - 1].to,
 				       rva - s->omap[low - 1].from, ret);

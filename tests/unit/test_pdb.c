@@ -572,8 +572,9 @@ START_TEST(addresses_go_through_omap)
 	put_section(&linked, 0x1000);
 	put_section(&linked, 0x2000);
 	static const uint32_t map[][2] = {
-		{0x1000, 0x5000}, {0x1800, 0}, {0x2000, 0x4000}};
-	for (int i = 0; i < 3; i++) {
+		{0x1000, 0x5000}, {0x1800, 0}, {0x2000, 0x4000},
+		{0x2800, 0x80000000}};
+	for (int i = 0; i < 4; i++) {
 		pdb_u32(&omap, map[i][0]);
 		pdb_u32(&omap, map[i][1]);
 	}
@@ -596,6 +597,7 @@ START_TEST(addresses_go_through_omap)
 	ck_assert(!vds_pdb_rva(&s, 1, 0x900, &rva));	/* removed */
 	ck_assert(vds_pdb_rva(&s, 2, 0x123, &rva));
 	ck_assert_uint_eq(rva, 0x4123);
+	ck_assert(!vds_pdb_rva(&s, 2, 0x900, &rva));
 	ck_assert(!vds_pdb_rva(&s, 0, 0, &rva));
 	ck_assert(!vds_pdb_rva(&s, 3, 0, &rva));	/* absolute */
 	ck_assert(!vds_pdb_rva(&s, 1, UINT32_MAX, &rva));
