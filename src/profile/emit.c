@@ -37,6 +37,8 @@ static bool is_plain(const char *s, size_t len)
 	    s[0] != '<' && !(s[0] == '?' && len > 1 && s[1] != ' '))
 		return false;
 	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			return false;
 		if (s[i] == ':' && (i + 1 == len || s[i + 1] == ' '))
 			return false;
 		if (s[i] == '#' && s[i - 1] == ' ')
@@ -45,11 +47,40 @@ static bool is_plain(const char *s, size_t len)
 	return s[len - 1] != ' ' && !is_special_word(s);
 }
 
+static bool has_controls(const char *s)
+{
+	for (; *s; s++) {
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+/* The only form of scalar that knows escapes. */
+static void put_double_quoted(struct vds_str *out, const char *s)
+{
+	vds_str_putc(out, '"');
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		if (c < 0x20 || c == 0x7f)
+			vds_str_printf(out, "\\x%02x", c);
+		else if (c == '"' || c == '\\')
+			vds_str_printf(out, "\\%c", c);
+		else
+			vds_str_putc(out, *s);
+	}
+	vds_str_putc(out, '"');
+}
+
 void vds_emit_scalar(struct vds_str *out, const char *s)
 {
 	size_t len = strlen(s);
 	if (len && is_plain(s, len)) {
 		vds_str_append(out, s, len);
+		return;
+	}
+	if (has_controls(s)) {
+		put_double_quoted(out, s);
 		return;
 	}
 	vds_str_putc(out, '\'');
@@ -136,7 +167,7 @@ static struct vds_error *put_member(struct emitter *e, const char *owner,
 		return &vds_enomem;
 	vds_str_putc(e->out, ' ');
 	/* It begins with a digit, which is what makes it a plain scalar. */
-	if (strstr(text, ": ") || strstr(text, " #") ||
+	if (strstr(text, ": ") || strstr(text, " #") || has_controls(text) ||
 	    text[strlen(text) - 1] == ':')
 		vds_emit_scalar(e->out, text);
 	else

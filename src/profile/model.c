@@ -125,18 +125,22 @@ void vds_model_set_identity(struct vds_model *model,
 	model->profile->identity = *identity;
 }
 
-/* A name that any YAML reader takes as it is, and that prints as one line. */
+/* ASCII, with control characters: import thunks have a DEL in their names. */
 static bool is_clean(const char *text, size_t len, bool keep_paths)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
-		if (c < 0x20 || c > 0x7e || (c == '.' && !keep_paths))
+		if (!c || c > 0x7f || (c == '.' && !keep_paths))
 			return false;
 	}
 	return true;
 }
 
-/* Types only: a '.' would read as the path of an anonymous type. */
+/*
+ * YAML holds no NUL, surrogates, U+FFFE and the like; line separators and
+ * bidirectional controls would make it lie to its reader. A '.' in a type's
+ * name would read as the path of an anonymous type.
+ */
 static void clean(struct vds_str *out, const char *text, size_t len,
 		  bool keep_paths)
 {
@@ -147,7 +151,8 @@ static void clean(struct vds_str *out, const char *text, size_t len,
 	while (!utf8.failed && (c = vds_utf8_next(utf8.data, utf8.len, &pos)) >= 0) {
 		if (c == '.' && !keep_paths)
 			vds_str_putc(out, '_');
-		else if (vds_is_unsafe_char(c) || (c & 0xfffe) == 0xfffe)
+		else if (!c || (c > 0x7f && (vds_is_unsafe_char(c) ||
+					     (c & 0xfffe) == 0xfffe)))
 			vds_str_puts(out, "\xef\xbf\xbd");
 		else
 			vds_str_append(out, utf8.data + from, pos - from);

@@ -19,7 +19,8 @@
  *   signedness of the enum's base type;
  * - classes are structs;
  * - a symbol name occurs once, with its lowest RVA; symbols by name;
- * - names are valid UTF-8 without control characters.
+ * - names are valid UTF-8; ASCII control characters are kept (the names of
+ *   import thunks begin with DEL), whoever prints escapes them.
  *
  * Not thread-safe; one thread builds, then the finished profile is immutable.
  */

@@ -50,7 +50,8 @@ static const char sample[] =
 	"      NonPagedPool: 0\n"
 	"symbols:\n"
 	"  '@odd: name': 0x10\n"
-	"  PsActiveProcessHead: 0x227b90\n";
+	"  PsActiveProcessHead: 0x227b90\n"
+	"  \"\\x7fthunk\\\\\": 0x20\n";
 
 static struct vds_profile *parse(const char *text)
 {
@@ -92,8 +93,10 @@ START_TEST(identity_types_and_symbols_are_found)
 	ck_assert_uint_eq(rva, 0x227b90);
 	ck_assert(vds_profile_symbol(p, "@odd: name", &rva));
 	ck_assert_uint_eq(rva, 0x10);
+	ck_assert(vds_profile_symbol(p, "\x7f" "thunk\\", &rva));
+	ck_assert_uint_eq(rva, 0x20);
 	ck_assert(!vds_profile_symbol(p, "PsActiveProcess", &rva));
-	ck_assert_uint_eq(rva, 0x10);
+	ck_assert_uint_eq(rva, 0x20);
 	vds_profile_destroy(p);
 }
 END_TEST
