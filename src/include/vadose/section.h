@@ -69,6 +69,14 @@ struct vds_section {
 VDS_EXPORT const struct vds_section *
 vds_vad_section(const struct vds_process *process, const struct vds_vad *vad);
 
+/*
+ * The control area's address alone (one read per subsection): what there is to
+ * know about it is the same for all views, so it may be decoded later, once.
+ */
+VDS_EXPORT enum vds_why vds_vad_control_area(const struct vds_process *process,
+					     const struct vds_vad *vad,
+					     uint64_t *ret);
+
 /* The section of a control area's address. */
 VDS_EXPORT const struct vds_section *
 vds_section_at(const struct vds_process *process, uint64_t control_area);

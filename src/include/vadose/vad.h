@@ -53,6 +53,11 @@ struct vds_vad {
 	 * vds_vad_section(); 0 before.
 	 */
 	uint64_t control_area;
+	/*
+	 * BAD_DATA if the stored range is impossible (end below start, or past
+	 * the end of user space): then `end` is that of the first page only.
+	 */
+	enum vds_why range_why;
 };
 
 struct vds_vad_iter;
@@ -74,6 +79,13 @@ VDS_EXPORT const struct vds_vad *vds_vad_next(struct vds_vad_iter *iter);
  */
 VDS_EXPORT const char *vds_vad_type_str(enum vds_vad_type type,
 					bool is_private);
+
+/*
+ * The VAD that covers user address @va, by descending the tree, in *ret.
+ * NOT_MAPPED if none does; otherwise why the search broke off.
+ */
+VDS_EXPORT enum vds_why vds_vad_find(const struct vds_process *process,
+				     uint64_t va, struct vds_vad *ret);
 
 /* "PAGE_EXECUTE_READWRITE", with " PAGE_GUARD" etc. appended; static storage. */
 VDS_EXPORT const char *vds_protection_str(uint32_t protection);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nt/process.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "nt/process_find.h"
+#include "nt/process_name.h"
+#include "nt/rec.h"
+#include "nt/walk.h"
+
+#define SYSTEM_PID 4
+
+/* TOKEN.SessionId, or the session structure's; see session_of(). */
+static enum vds_why read_session(struct vds_task *task,
+				 const struct vds_rec *rec, uint64_t space,
+				 uint64_t *ret)
+{
+	const struct vds_kernel *kernel = task->kernel;
+	uint64_t token = VDS_FAST_REF(
+		vds_rec_u64(rec, vds_kf(kernel, EPROCESS_TOKEN)));
+	enum vds_why why = VDS_NOT_APPLICABLE;
+
+	if (token)
+		why = vds_is_kernel_pointer(kernel, token, 8) ?
+			      vds_task_field(task, token,
+					     vds_kf(kernel, TOKEN_SESSION_ID),
+					     ret) :
+			      VDS_BAD_DATA;
+	if (why && space && vds_is_kernel_pointer(kernel, space, 8))
+		why = vds_task_field(task, space,
+				     vds_kf(kernel, SESSION_SPACE_ID), ret);
+	return why;
+}
+
+/*
+ * A process without a session (System, smss, minimal ones) has no Session
+ * pointer, though its token says 0; one that has exited has left its session,
+ * and only the token remembers.
+ */
+static void find_session(struct vds_task *task, const struct vds_rec *rec,
+			 struct vds_process *p)
+{
+	uint64_t space, id = 0;
+
+	p->session_why = vds_rec_get(
+		rec, vds_kf(task->kernel, EPROCESS_SESSION), &space);
+	if (p->session_why && p->session_why != VDS_NO_FIELD)
+		return;
+	if (!p->session_why && !space && !p->exited) {
+		p->session_why = VDS_NOT_APPLICABLE;
+		return;
+	}
+	p->session_why = read_session(task, rec, space, &id);
+	if (!p->session_why && id > INT32_MAX)
+		p->session_why = VDS_BAD_DATA;
+	if (!p->session_why)
+		p->session = (uint32_t)id;
+}
+
+/* The root's address: a tree's pointer, or the sentinel's right child. */
+static void find_vad_root(const struct vds_kernel *kernel,
+			  const struct vds_rec *rec, struct vds_process *p)
+{
+	const struct vds_field *node = vds_kf(kernel, EPROCESS_VAD_ROOT_NODE);
+	const struct vds_field *root = vds_kf(kernel, EPROCESS_VAD_ROOT);
+
+	/* Server 2003 and before: VadRoot is the pointer itself. */
+	if (!node->present && root->type &&
+	    root->type->kind == VDS_TYPE_POINTER)
+		node = root;
+	p->vad_root = vds_rec_u64(rec, node);
+	p->vad_count_why = vds_rec_get(
+		rec, vds_kf(kernel, EPROCESS_VAD_COUNT), &p->vad_count);
+}
+
+static void find_wow64(struct vds_task *task, const struct vds_rec *rec,
+		       struct vds_process *p)
+{
+	const struct vds_field *peb = vds_kf(task->kernel, EWOW64_PEB);
+	uint64_t wow = vds_rec_u64(rec, vds_kf(task->kernel, EPROCESS_WOW64));
+
+	p->wow64 = wow != 0;
+	/* 10 and later: an EWOW64PROCESS in the kernel; before, the PEB32. */
+	if (!wow || !vds_is_kernel_pointer(task->kernel, wow, 8))
+		p->peb32 = wow >> 32 ? 0 : wow;
+	else
+		vds_task_field(task, wow, peb, &p->peb32);
+}
+
+static enum vds_process_kind kind_of(const struct vds_kernel *kernel,
+				     const struct vds_rec *rec,
+				     const struct vds_process *p)
+{
+	if (p->eprocess == kernel->system_process || p->pid == SYSTEM_PID)
+		return VDS_PROCESS_SYSTEM;
+	if (vds_rec_u64(rec, vds_kf(kernel, EPROCESS_PICO)))
+		return VDS_PROCESS_PICO;
+	if (vds_rec_u64(rec, vds_kf(kernel, EPROCESS_MINIMAL)))
+		return VDS_PROCESS_MINIMAL;
+	return VDS_PROCESS_NORMAL;
+}
+
+static void decode(struct vds_task *task, const struct vds_rec *rec,
+		   struct vds_process *p)
+{
+	const struct vds_kernel *kernel = task->kernel;
+
+	p->pid = (uint32_t)vds_rec_u64(rec, vds_kf(kernel, EPROCESS_PID));
+	p->ppid = (uint32_t)vds_rec_u64(rec, vds_kf(kernel, EPROCESS_PPID));
+	p->dtb = vds_rec_u64(rec, vds_kf(kernel, KPROCESS_DTB)) &
+		 VDS_PTE_PFN_MASK;
+	p->user_dtb = vds_rec_u64(rec, vds_kf(kernel, KPROCESS_USER_DTB)) &
+		      VDS_PTE_PFN_MASK;
+	p->create_time =
+		vds_rec_u64(rec, vds_kf(kernel, EPROCESS_CREATE_TIME));
+	p->exit_time = vds_rec_u64(rec, vds_kf(kernel, EPROCESS_EXIT_TIME));
+	p->peb = vds_rec_u64(rec, vds_kf(kernel, EPROCESS_PEB));
+	p->object_table =
+		vds_rec_u64(rec, vds_kf(kernel, EPROCESS_OBJECT_TABLE));
+	p->section_object =
+		vds_rec_u64(rec, vds_kf(kernel, EPROCESS_SECTION_OBJECT));
+	p->image_base = vds_rec_u64(rec, vds_kf(kernel, EPROCESS_SECTION_BASE));
+	p->threads = (uint32_t)vds_rec_u64(
+		rec, vds_kf(kernel, EPROCESS_ACTIVE_THREADS));
+	find_vad_root(kernel, rec, p);
+	find_wow64(task, rec, p);
+	p->exited = p->exit_time || (!p->threads && !p->vad_root);
+	p->kind = kind_of(kernel, rec, p);
+	find_session(task, rec, p);
+}
+
+static bool fill(struct vds_task *task, struct vds_kernel *kernel,
+		 const struct vds_found_process *found, struct vds_process *p)
+{
+	uint64_t eprocess = found->eprocess;
+	uint8_t buf[VDS_REC_MAX];
+	struct vds_rec rec;
+	size_t len = VDS_MIN((size_t)vds_ksize(kernel, EPROCESS),
+			     (size_t)VDS_REC_MAX);
+	enum vds_why why;
+
+	*p = (struct vds_process){.eprocess = eprocess,
+				  .sources = found->sources,
+				  .selected = true, .task = task};
+	why = vds_rec_read(task, eprocess, buf, len, &rec);
+	if (why) {
+		vds_note(&kernel->notes, "process_unreadable", eprocess,
+			 "EPROCESS 0x%016" PRIx64 ": %s", eprocess,
+			 vds_why_str(why));
+		return false;
+	}
+	decode(task, &rec, p);
+	vds_process_find_name(task, &kernel->arena, &kernel->notes, &rec, p);
+	p->task = NULL;
+	return true;
+}
+
+static int compare(const void *pa, const void *pb)
+{
+	const struct vds_process *a = pa, *b = pb;
+
+	if (a->pid != b->pid)
+		return a->pid < b->pid ? -1 : 1;
+	if (a->create_time != b->create_time)
+		return a->create_time < b->create_time ? -1 : 1;
+	if (a->eprocess != b->eprocess)
+		return a->eprocess < b->eprocess ? -1 : 1;
+	return 0;
+}
+
+struct vds_error *vds_process_table_build(struct vds_task *task,
+					  struct vds_kernel *kernel)
+{
+	_cleanup_(vds_found_processes_deinit)
+	struct vds_found_processes found = {0};
+	struct vds_process *table;
+	size_t n = 0;
+
+	vds_processes_find(task, &kernel->notes, &found);
+	table = vds_arena_calloc(&kernel->arena, found.count ? found.count : 1,
+				 sizeof(*table));
+	if (task->nomem || !table)
+		return &vds_enomem;
+	for (size_t i = 0; i < found.count; i++)
+		n += fill(task, kernel, &found.list[i], &table[n]);
+	if (task->nomem)
+		return &vds_enomem;
+	qsort(table, n, sizeof(*table), compare);
+	for (size_t i = 0; i < n; i++)
+		table[i].index = i;
+	kernel->processes = table;
+	kernel->num_processes = n;
+	return NULL;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Walking a process's VAD tree in order, without recursion and without
+ * trusting any pointer in it.
+ */
+#include <inttypes.h>
+
+#include "base/util.h"
+#include "nt/vad_decode.h"
+#include "nt/walk.h"
+
+/* Frames whose bytes are kept; a healthy AVL tree is half as deep. Deeper
+ * nodes of a degenerate tree are read a second time when they are due. */
+#define KEPT 64
+#define FIRST_FRAMES 128
+
+struct frame {
+	uint64_t node;
+	uint32_t level;
+};
+
+struct vds_vad_iter {
+	struct vds_task *task;
+	const struct vds_kernel *kernel;
+	const struct vds_process *process;
+	struct vds_vad_layout layout;
+	struct vds_visited seen;
+	struct frame *stack;
+	size_t depth, cap;
+	/* What to descend into next, 0 = nothing, and who points there. */
+	uint64_t next, next_from;
+	uint32_t next_level;
+	uint64_t count;
+	uint64_t prev_start, prev_end;
+	bool any, cut, done;
+	unsigned int turn;
+	struct vds_vad out[2];
+	struct vds_vad_node *kept;	/* KEPT of them */
+	struct vds_vad_node spare;
+};
+
+struct vds_vad_iter *vds_vad_iterate(const struct vds_process *process)
+{
+	struct vds_task *task = process->task;
+	struct vds_vad_iter *it =
+		vds_arena_calloc(&task->arena, 1, sizeof(*it));
+
+	if (!it)
+		goto nomem;
+	it->task = task;
+	it->kernel = task->kernel;
+	it->process = process;
+	it->cap = FIRST_FRAMES;
+	it->stack = vds_arena_alloc(&task->arena, it->cap * sizeof(*it->stack));
+	it->kept = vds_arena_calloc(&task->arena, KEPT, sizeof(*it->kept));
+	if (!it->stack || !it->kept ||
+	    !vds_visited_init(&it->seen, &task->arena, process->vad_count))
+		goto nomem;
+	vds_vad_layout_init(&it->layout, it->kernel);
+	it->next = process->vad_root;
+	return it;
+nomem:
+	task->nomem = true;
+	vds_note(&task->notes, "out_of_memory", process->eprocess,
+		 "no memory to walk the VADs of PID %" PRIu32, process->pid);
+	return NULL;
+}
+
+static bool grow(struct vds_vad_iter *it)
+{
+	struct frame *bigger = vds_arena_alloc(
+		&it->task->arena, it->cap * 2 * sizeof(*bigger));
+
+	if (!bigger) {
+		it->task->nomem = true;
+		return false;
+	}
+	memcpy(bigger, it->stack, it->depth * sizeof(*bigger));
+	it->stack = bigger;
+	it->cap *= 2;
+	return true;
+}
+
+static void note_pointer(struct vds_vad_iter *it, const char *kind,
+			 uint64_t node, const char *what)
+{
+	it->cut = true;
+	vds_note(&it->task->notes, kind, node,
+		 "PID %" PRIu32 ": VAD 0x%016" PRIx64
+		 " (child of 0x%016" PRIx64 "): %s", it->process->pid, node,
+		 it->next_from, what);
+}
+
+/* The bytes of a node that was read may still be no VAD at all. */
+static bool is_plausible(struct vds_vad_iter *it,
+			 const struct vds_vad_node *node)
+{
+	uint64_t parent = vds_vad_bits(node, &it->layout.parent) & ~UINT64_C(3);
+
+	if (!it->layout.parent.present || !it->next_from ||
+	    parent == it->next_from)
+		return true;
+	if (vds_vad_node_tagged(&it->layout, node)) {
+		vds_note(&it->task->notes, "vad_parent_mismatch", node->address,
+			 "PID %" PRIu32 ": VAD 0x%016" PRIx64
+			 " is a child of 0x%016" PRIx64
+			 " but names 0x%016" PRIx64 " as its parent",
+			 it->process->pid, node->address, it->next_from,
+			 parent);
+		return true;
+	}
+	return false;
+}
+
+/* Pushes it->next, or notes why not. False: out of memory. */
+static bool push(struct vds_vad_iter *it)
+{
+	uint64_t va = it->next;
+	struct vds_vad_node *node =
+		it->depth < KEPT ? &it->kept[it->depth] : &it->spare;
+	enum vds_why why;
+
+	it->next = 0;
+	if (!vds_is_kernel_pointer(it->kernel, va, 8)) {
+		note_pointer(it, "vad_bad_pointer", va, "not a kernel address");
+		return true;
+	}
+	if (it->seen.count >= VDS_WALK_MAX_NODES) {
+		note_pointer(it, "vad_too_many", it->process->eprocess,
+			     "too many nodes, the rest is left out");
+		return true;
+	}
+	switch (vds_visited_add(&it->seen, va)) {
+	case VDS_SEEN_NEW:
+		break;
+	case VDS_SEEN_BEFORE:
+		note_pointer(it, "vad_cycle", va, "met before: a loop");
+		return true;
+	case VDS_SEEN_NOMEM:
+		it->task->nomem = true;
+		return false;
+	}
+	why = vds_vad_node_read(it->task, &it->layout, va, node);
+	if (why) {
+		note_pointer(it, "vad_unreadable", va, vds_why_str(why));
+		return true;
+	}
+	node->level = it->next_level;
+	if (!is_plausible(it, node)) {
+		note_pointer(it, "vad_not_a_vad", va,
+			     "neither its parent pointer nor its pool tag "
+			     "is that of a VAD");
+		return true;
+	}
+	if (it->depth == it->cap && !grow(it))
+		return false;
+	it->stack[it->depth].node = va;
+	it->stack[it->depth].level = node->level;
+	it->depth++;
+	it->next = vds_vad_bits(node, &it->layout.left);
+	it->next_from = va;
+	it->next_level = node->level + 1;
+	return true;
+}
+
+/* The node on top of the stack, popped; NULL if it can't be read again. */
+static const struct vds_vad_node *pop(struct vds_vad_iter *it)
+{
+	const struct frame *frame = &it->stack[--it->depth];
+
+	if (it->depth < KEPT)
+		return &it->kept[it->depth];
+	if (vds_vad_node_read(it->task, &it->layout, frame->node, &it->spare))
+		return NULL;
+	it->spare.level = frame->level;
+	return &it->spare;
+}
+
+static void check_range(struct vds_vad_iter *it, const struct vds_vad *vad)
+{
+	struct vds_notes *notes = &it->task->notes;
+
+	if (vad->range_why) {
+		vds_note(notes, "vad_bad_range", vad->node,
+			 "PID %" PRIu32 ": VAD 0x%016" PRIx64
+			 " starts at 0x%016" PRIx64
+			 " and its end is below that or past user space",
+			 it->process->pid, vad->node, vad->start);
+	}
+	if (it->any && vad->start < it->prev_start) {
+		vds_note(notes, "vad_not_monotonic", vad->node,
+			 "PID %" PRIu32 ": VAD 0x%016" PRIx64
+			 " starts at 0x%016" PRIx64
+			 ", below the one before it (0x%016" PRIx64 ")",
+			 it->process->pid, vad->node, vad->start,
+			 it->prev_start);
+	} else if (it->any && vad->start <= it->prev_end) {
+		vds_note(notes, "vad_overlap", vad->node,
+			 "PID %" PRIu32 ": VAD 0x%016" PRIx64
+			 " starts at 0x%016" PRIx64
+			 ", inside the one before it (up to 0x%016" PRIx64 ")",
+			 it->process->pid, vad->node, vad->start, it->prev_end);
+	}
+	it->any = true;
+	it->prev_start = vad->start;
+	it->prev_end = vad->end;
+}
+
+static void finish(struct vds_vad_iter *it)
+{
+	const struct vds_process *process = it->process;
+
+	if (it->done)
+		return;
+	it->done = true;
+	if (process->vad_count_why || process->vad_count == it->count)
+		return;
+	vds_note(&it->task->notes, "vad_count_mismatch", process->eprocess,
+		 "PID %" PRIu32 ": %" PRIu64 " VADs found, EPROCESS counts "
+		 "%" PRIu64 "%s", process->pid, it->count, process->vad_count,
+		 it->cut ? " (part of the tree is lost)" : "");
+}
+
+const struct vds_vad *vds_vad_next(struct vds_vad_iter *it)
+{
+	const struct vds_vad_node *node;
+	struct vds_vad *vad;
+
+	if (!it || it->done)
+		return NULL;
+	do {
+		while (it->next) {
+			if (!push(it)) {
+				it->done = true;
+				return NULL;
+			}
+		}
+		if (!it->depth) {
+			finish(it);
+			return NULL;
+		}
+		node = pop(it);
+	} while (!node);
+	it->turn ^= 1;
+	vad = &it->out[it->turn];
+	vds_vad_decode(it->kernel, &it->layout, node, vad);
+	it->next = vad->right;
+	it->next_from = vad->node;
+	it->next_level = vad->level + 1;
+	it->count++;
+	check_range(it, vad);
+	return vad;
+}
+
+/* Deeper than this a binary search tree of 2^47 bytes can't be. */
+#define FIND_STEPS 128
+
+enum vds_why vds_vad_find(const struct vds_process *process, uint64_t va,
+			  struct vds_vad *ret)
+{
+	const struct vds_kernel *kernel = process->task->kernel;
+	struct vds_vad_layout layout;
+	struct vds_vad_node node;
+	uint64_t at = process->vad_root;
+
+	vds_vad_layout_init(&layout, kernel);
+	memset(&node, 0, sizeof(node));
+	for (uint32_t level = 0; at; level++) {
+		struct vds_vad vad;
+
+		if (level >= FIND_STEPS ||
+		    !vds_is_kernel_pointer(kernel, at, 8))
+			return VDS_BAD_DATA;
+		enum vds_why why = vds_vad_node_read(process->task, &layout, at,
+						     &node);
+		if (why)
+			return why;
+		node.level = level;
+		vds_vad_decode(kernel, &layout, &node, &vad);
+		if (va >= vad.start && va <= vad.end) {
+			*ret = vad;
+			return VDS_PRESENT;
+		}
+		at = va < vad.start ? vad.left : vad.right;
+	}
+	return VDS_NOT_MAPPED;
+}
