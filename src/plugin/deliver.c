@@ -6,12 +6,14 @@
  */
 #include "plugin/session.h"
 
+#include "base/util.h"
+
 /* Bytes that a run may hold while others go first. */
 #define HOLD ((size_t)2 << 20)
 
 void vds_turns_init(struct vds_turns *turns)
 {
-	*turns = (struct vds_turns){0};
+	*turns = (struct vds_turns){.end = SIZE_MAX};
 	pthread_mutex_init(&turns->lock, NULL);
 	pthread_cond_init(&turns->changed, NULL);
 }
@@ -22,10 +24,10 @@ void vds_turns_deinit(struct vds_turns *turns)
 	pthread_mutex_destroy(&turns->lock);
 }
 
-void vds_turns_abort(struct vds_turns *turns)
+void vds_turns_abort(struct vds_turns *turns, size_t index)
 {
 	pthread_mutex_lock(&turns->lock);
-	turns->aborted = true;
+	turns->end = VDS_MIN(turns->end, index);
 	pthread_cond_broadcast(&turns->changed);
 	pthread_mutex_unlock(&turns->lock);
 }
@@ -34,9 +36,9 @@ void vds_turns_abort(struct vds_turns *turns)
 static bool wait_turn(struct vds_turns *turns, size_t index)
 {
 	pthread_mutex_lock(&turns->lock);
-	while (turns->next != index && !turns->aborted)
+	while (turns->next != index && turns->end >= index)
 		pthread_cond_wait(&turns->changed, &turns->lock);
-	bool ours = turns->next == index && !turns->aborted;
+	bool ours = turns->next == index && turns->end >= index;
 	pthread_mutex_unlock(&turns->lock);
 	return ours;
 }
@@ -96,12 +98,14 @@ static struct vds_error *to_sink(struct vds_run *run)
 		struct vds_error *err = sink->row(sink, run->rows.rows[i]);
 		if (err)
 			return err;
-		/* Only what went out counts, so that --limit is exact. */
+		/* Only what went out counts. */
 		session->tally.rows++;
 		err = vds_schema_check(session->schema, run->rows.rows[i],
 				       &session->tally.absences);
 		if (err)
 			return err;
+		if (session->tally.rows == session->limit)
+			return &vds_stop;
 	}
 	return NULL;
 }
@@ -125,7 +129,8 @@ struct vds_error *vds_run_add(struct vds_run *run,
 {
 	const struct vds_session *session = run->session;
 	const struct vds_sink *sink = session->sink;
-	if (sink->format) {
+	/* With a limit, rows must be countable until they go out. */
+	if (sink->format && !session->limit) {
 		struct vds_error *err = sink->format(sink, values, &run->text);
 		if (err)
 			return err;
@@ -153,7 +158,7 @@ struct vds_error *vds_run_finish(struct vds_run *run)
 {
 	struct vds_error *err = hand_over(run);
 	if (err)
-		vds_turns_abort(run->turns);
+		vds_turns_abort(run->turns, run->index);
 	else
 		pass_turn(run->turns, run->index);
 	return err;

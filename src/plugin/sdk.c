@@ -186,7 +186,7 @@ static struct vds_error *parallel_run(void *ctx, size_t index,
 	all->notes[index % all->window] = run->task->notes;
 	run->task->notes = (struct vds_notes){0};
 	if (err)
-		vds_turns_abort(&all->turns);
+		vds_turns_abort(&all->turns, index);
 	return err;
 }
 

@@ -33,7 +33,7 @@ struct vds_session {
 	const struct vds_where *where;	/* NULL: all rows */
 	struct vds_sink *sink;
 	const bool *selected;		/* by process index; NULL: all */
-	uint64_t limit;			/* of rows, 0 = none */
+	uint64_t limit;			/* rows wanted, 0 = all */
 	unsigned int threads;		/* at least 1 */
 	/* Results. */
 	struct vds_tally tally;
@@ -52,7 +52,7 @@ struct vds_turns {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	size_t next;		/* index whose turn it is */
-	bool aborted;		/* no turn will come any more */
+	size_t end;		/* lowest index that failed, or SIZE_MAX */
 };
 
 /* One call of a plugin's run(), or of a piece of work within it. */
@@ -77,8 +77,8 @@ struct vds_run {
 /* plugin/deliver.c: rows out of a run, towards the sink. */
 void vds_turns_init(struct vds_turns *turns);
 void vds_turns_deinit(struct vds_turns *turns);
-/* Nobody's turn comes any more: a run of the group failed. */
-void vds_turns_abort(struct vds_turns *turns);
+/* The run @index failed: no later one gets a turn. */
+void vds_turns_abort(struct vds_turns *turns, size_t index);
 /* Takes one row; VDS_ERROR_STOP when no more are wanted. */
 struct vds_error *vds_run_add(struct vds_run *run,
 			      const struct vds_value *values);
