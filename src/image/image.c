@@ -10,13 +10,19 @@
 #include "image/format.h"
 
 extern const struct vds_image_format vds_format_dump;
+extern const struct vds_image_format vds_format_elf;
+extern const struct vds_image_format vds_format_foreign;
 extern const struct vds_image_format vds_format_lime;
 extern const struct vds_image_format vds_format_raw;
+extern const struct vds_image_format vds_format_vmware;
 
 /* In order of detection: magic numbers first, raw takes what is left. */
 static const struct vds_image_format *const formats[] = {
 	&vds_format_lime,
 	&vds_format_dump,
+	&vds_format_elf,
+	&vds_format_vmware,
+	&vds_format_foreign,
 	&vds_format_raw,
 };
 

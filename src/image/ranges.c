@@ -99,9 +99,19 @@ static void emit(struct vds_range *out, size_t *count,
 	out[(*count)++] = *piece;
 }
 
+/* The same bytes twice (QEMU's cores do that) contradict nothing. */
+static bool same_bytes(const struct vds_range *a, const struct vds_range *b)
+{
+	return a->kind == b->kind &&
+	       (a->kind == VDS_RANGE_ZERO ||
+		a->source - a->pa == b->source - b->pa);
+}
+
 static void note_overlap(struct sweep *s, const struct placed *a,
 			 const struct placed *b)
 {
+	if (same_bytes(&a->range, &b->range))
+		return;
 	uint64_t from = VDS_MAX(a->range.pa, b->range.pa);
 	uint64_t to = VDS_MIN(end_of(&a->range), end_of(&b->range));
 	const struct vds_range *loser =

@@ -25,6 +25,9 @@ static const struct {
 	 TINY},
 	{"made-by-lab/tiny-rdmp-type8.dmp", "crashdump", 0x100000, TINY},
 	{"made-by-lab/tiny-rdmp-typea.dmp", "crashdump", 0x100000, TINY},
+	{"made-by-lab/tiny-pmemlike.elf", "elf", 0x100000, TINY},
+	{"made-by-lab/tiny-vmware.vmem", "vmware", 0x100000, TINY},
+	{"made-by-lab/tiny-vmware.vmss", "vmware", 0x100000, TINY},
 };
 
 static const char *path_of(const char *file)
@@ -135,6 +138,41 @@ START_TEST(a_real_triage_dump)
 }
 END_TEST
 
+/* The first 8 MiB of QEMU's guest are the plain memory "small". */
+START_TEST(a_core_by_qemu)
+{
+	struct vds_image *image =
+		open_file("made-by-qemu/qemu-pc-8M-elf64.core");
+	const size_t size = (size_t)8 << 20;
+	struct vds_sha256 hash;
+	uint8_t digest[VDS_SHA256_SIZE], *buf = malloc(size);
+	char hex[VDS_SHA256_HEX_SIZE];
+	ck_assert_str_eq(vds_image_dialect(image), "QEMU");
+	ck_assert_int_eq(vds_image_read(image, 0, buf, size), VDS_PRESENT);
+	vds_sha256_init(&hash);
+	vds_sha256_update(&hash, buf, size);
+	vds_sha256_final(&hash, digest);
+	vds_sha256_hex(digest, hex);
+	ck_assert_str_eq(hex, "4e6d41082e2e6804680e83315e1438ad"
+			      "e376ab8dbcd1d7f8857093eaed0e709a");
+	free(buf);
+	vds_image_close(image);
+}
+END_TEST
+
+START_TEST(a_kdump_is_refused_in_one_line)
+{
+	const char *file = "made-by-qemu/qemu-pc-8M-kdump-zlib.vmcore";
+	struct vds_image *image;
+	struct vds_error *err = vds_image_open(path_of(file), NULL, &image);
+	ck_assert_ptr_nonnull(err);
+	ck_assert_int_eq(err->code, VDS_ERROR_UNSUPPORTED);
+	ck_assert_ptr_null(strchr(err->message, '\n'));
+	ck_assert(strstr(err->message, file));
+	vds_error_destroy(err);
+}
+END_TEST
+
 int main(void)
 {
 	folder = getenv("VDS_SHARED_DATA");
@@ -151,6 +189,8 @@ int main(void)
 			    (int)VDS_ARRAY_SIZE(good));
 	tcase_add_test(tc, a_real_lime_slice);
 	tcase_add_test(tc, a_real_triage_dump);
+	tcase_add_test(tc, a_core_by_qemu);
+	tcase_add_test(tc, a_kdump_is_refused_in_one_line);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
