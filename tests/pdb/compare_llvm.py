@@ -46,12 +46,6 @@ def moved(omap, at):
     return omap[i][1] + at - omap[i][0]
 
 
-def printable(name):
-    """Control characters are nothing for a profile."""
-    return ''.join('\ufffd' if ord(c) < 0x20 or ord(c) == 0x7f else c
-                   for c in name)
-
-
 def expected_symbols(text, headers, x86, omap):
     rva = llvm_dump.sections(headers)
     out = {}
@@ -64,7 +58,6 @@ def expected_symbols(text, headers, x86, omap):
         if omap:
             at = moved(omap, at)
         if name and at is not None and at < 1 << 32:
-            name = printable(name)
             out[name] = min(at, out.get(name, at))
     return out
 

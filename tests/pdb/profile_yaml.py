@@ -6,12 +6,15 @@ import re
 def scalar(text):
     if len(text) > 1 and text[0] == text[-1] == "'":
         return text[1:-1].replace("''", "'")
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return re.sub(r'\\(x(..)|.)', lambda m: chr(int(m.group(2), 16))
+                      if m.group(2) else m.group(1), text[1:-1])
     return text
 
 
 def split_key(text):
-    """'KEY: VALUE' or 'KEY:' with KEY perhaps in single quotes."""
-    m = re.match(r"^('(?:[^']|'')*'|.*?):(?: (.*))?$", text)
+    """'KEY: VALUE' or 'KEY:' with KEY perhaps in quotes."""
+    m = re.match(r"^('(?:[^']|'')*'|\"(?:[^\"\\\\]|\\\\.)*\"|.*?):(?: (.*))?$", text)
     return scalar(m.group(1)), m.group(2)
 
 
