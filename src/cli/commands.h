@@ -18,7 +18,8 @@ struct vds_cli {
  * cli->argv[cli->args.rest] on and returns the exit status.
  */
 #define VDS_COMMANDS(COMMAND)						\
-	COMMAND("plugins", vds_cmd_plugins, "list all plugins")
+	COMMAND("plugins", vds_cmd_plugins, "list all plugins")		\
+	COMMAND("profile", vds_cmd_profile, "make and look into profiles")
 
 #define VDS_DECLARE_COMMAND(name, function, help)			\
 	int function(struct vds_cli *cli);

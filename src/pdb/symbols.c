@@ -29,7 +29,8 @@ struct walk {
 	uint8_t *window;
 	uint32_t start, len;
 };
-#define WINDOW_LEN (256u * 1024)
+/* More than a record can have (2 + 65535). */
+#define WINDOW_LEN (96u * 1024)
 
 static struct vds_error *add_entries(struct walk *w, uint32_t stream,
 				     uint32_t off, uint32_t bytes)
