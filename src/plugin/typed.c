@@ -131,6 +131,30 @@ bool vds_type_enum_value(const struct vds_type *type, const char *name,
 	return false;
 }
 
+const char *vds_bit_field_words(struct vds_run *run,
+				const struct vds_type *type, uint64_t value)
+{
+	const char *words = NULL;
+	for (size_t i = 0; type && i < type->num_members; i++) {
+		const struct vds_member *m = &type->members[i];
+		unsigned int first = m->offset * 8u + m->bit_pos;
+		if (!m->bit_len || m->offset >= 8 || first + m->bit_len > 64)
+			continue;
+		uint64_t v = vds_bits(value, first, m->bit_len);
+		if (!v)
+			continue;
+		const char *space = words ? " " : "";
+		const char *before = words ? words : "";
+		words = m->bit_len == 1 ?
+			vds_sprintf(run, "%s%s%s", before, space, m->name) :
+			vds_sprintf(run, "%s%s%s=%llu", before, space, m->name,
+				    (unsigned long long)v);
+		if (!words)
+			return NULL;
+	}
+	return words;
+}
+
 enum vds_why vds_symbol_address(const struct vds_run *run, const char *name,
 				uint64_t *ret)
 {

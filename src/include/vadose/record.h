@@ -78,6 +78,15 @@ VDS_EXPORT const char *vds_type_enumerator(const struct vds_type *type,
 VDS_EXPORT bool vds_type_enum_value(const struct vds_type *type,
 				    const char *name, int64_t *ret);
 
+/*
+ * The set bits of a structure of bit fields, by name, in order of position:
+ * "File Commit", or "Partition=3" for wider fields; NULL if none is set. In
+ * run's memory. @value is the structure's first 8 bytes.
+ */
+VDS_EXPORT const char *vds_bit_field_words(struct vds_run *run,
+					   const struct vds_type *type,
+					   uint64_t value);
+
 /* Virtual address of a kernel global in *ret; NO_FIELD if not known. */
 VDS_EXPORT enum vds_why vds_symbol_address(const struct vds_run *run,
 					   const char *name, uint64_t *ret);
@@ -126,6 +135,21 @@ VDS_EXPORT size_t vds_physical_scan(const struct vds_run *run, uint64_t *pa,
 				    void *buf, size_t len);
 /* One past the last acquired physical address. */
 VDS_EXPORT uint64_t vds_physical_end(const struct vds_run *run);
+
+/*
+ * Walks a doubly linked list from its LIST_ENTRY @head, in kernel memory or in
+ * that of @process (NULL: kernel). @link is the offset of the LIST_ENTRY within
+ * the objects. Loops, bad and unreadable pointers and a wrong back link are
+ * noted, and end the walk (a wrong back link does not). NULL: out of memory.
+ */
+struct vds_list_iter;
+VDS_EXPORT struct vds_list_iter *
+vds_list_iterate(struct vds_run *run, const struct vds_process *process,
+		 uint64_t head, uint64_t link);
+/* The next object's address in *ret; false at the end, and for a NULL @iter. */
+VDS_EXPORT bool vds_list_next(struct vds_list_iter *iter, uint64_t *ret);
+/* PRESENT if the walk came back to its head; otherwise why it ended. */
+VDS_EXPORT enum vds_why vds_list_why(const struct vds_list_iter *iter);
 
 /* Where a virtual address leads. */
 struct vds_translation {
