@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sharedmem: which processes share which memory, where, with which rights,
+ * named how, and how well is that proven?
+ *
+ * One row per edge (section x process x VAD). The correlation itself is the
+ * SDK's (vadose/sharing.h), so that other plugins can build on it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <vadose/object.h>
+#include <vadose/plugin.h>
+#include <vadose/sharing.h>
+
+enum {
+	COL_SECTION_ID,
+	COL_FILE,
+	COL_NAME,
+	COL_BACKING,
+	COL_CONTROL_AREA,
+	COL_SECTION_SIZE,
+	COL_KNOWN_GOOD,
+	COL_GRADE,
+	COL_VIEW_COUNT,
+	COL_PROCESS_COUNT,
+	COL_PID,
+	COL_PROCESS,
+	COL_SESSION,
+	COL_START,
+	COL_END,
+	COL_SIZE,
+	COL_PROTECTION,
+	COL_OFFSET,
+	COL_FIRST_PROTO,
+	COL_PROVEN,
+	COL_TYPE,
+	COL_FIRST_PAGE,
+	COL_LAST_PAGE,
+	COL_SUBSECTION,
+	COL_LAST_CONTIGUOUS,
+	COL_PROTECTION_RAW,
+	COL_NODE,
+	COL_EPROCESS,
+	COL_PROCESS_START,
+	COL_PROCESS_EXITED,
+	COL_PATH,
+	COL_FILE_OBJECT,
+	COL_FILE_IDENTITY,
+	COL_FILE_DELETED,
+	COL_MAPPED_VIEWS,
+	COL_CREATOR,
+	COL_RELATED,
+	COL_GROUP,
+	COL_PIDS,
+	COL_WRITABLE,
+	COL_EXECUTABLE,
+	COL_CROSS_SESSION,
+	NUM_COLS,
+};
+
+#define KEY VDS_COLUMN_KEY
+#define GROUP VDS_COLUMN_GROUP
+#define WIDE VDS_COLUMN_WIDE
+
+static const struct vds_column columns[NUM_COLS] = {
+	[COL_SECTION_ID] = {"section.id", VDS_KIND_ADDR, KEY | WIDE, "Section", NULL, "identity of the section: its control area, or the first prototype PTE where that is unknown", NULL},
+	[COL_FILE] = {"section.file", VDS_KIND_STR, GROUP, "File", NULL, "name of the mapped file", "file.path"},
+	[COL_NAME] = {"section.name", VDS_KIND_STR, GROUP, "Name", NULL, "name of the section object", NULL},
+	[COL_BACKING] = {"section.backing", VDS_KIND_STR, GROUP, "Backing", NULL, "what backs it: pagefile, data, image, physical, unknown", NULL},
+	[COL_CONTROL_AREA] = {"section.control_area", VDS_KIND_ADDR, GROUP, "Control area", NULL, "address of the CONTROL_AREA", NULL},
+	[COL_SECTION_SIZE] = {"section.size", VDS_KIND_SIZE, GROUP, "Section size", "bytes", "Segment.SizeOfSegment", NULL},
+	[COL_KNOWN_GOOD] = {"section.known_good", VDS_KIND_STR, GROUP, "Known", NULL, "a region that every process shares, recognised by identity", NULL},
+	[COL_GRADE] = {"sharing.grade", VDS_KIND_STR, GROUP, "Evidence", NULL, "how well sharing is proven: hardware, pfn, structural, metadata", NULL},
+	[COL_VIEW_COUNT] = {"sharing.view_count", VDS_KIND_INT, GROUP, "Views", "views", "views in the group, including this one", NULL},
+	[COL_PROCESS_COUNT] = {"sharing.process_count", VDS_KIND_INT, GROUP, "Processes", "processes", "distinct processes in the group", NULL},
+	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process id", "process.pid"},
+	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "file name of the process", "process.name"},
+	[COL_SESSION] = {"process.session", VDS_KIND_INT, 0, "Ses", NULL, "session id", NULL},
+	[COL_START] = {"vad.start", VDS_KIND_ADDR, 0, "Start", NULL, "first byte of the view", NULL},
+	[COL_END] = {"vad.end", VDS_KIND_ADDR, 0, "End", NULL, "last byte of the view, inclusive", NULL},
+	[COL_SIZE] = {"vad.size", VDS_KIND_SIZE, 0, "Size", "bytes", "size of the view", NULL},
+	[COL_PROTECTION] = {"vad.protection", VDS_KIND_STR, 0, "Protection", NULL, "initial protection of the view", NULL},
+	[COL_OFFSET] = {"section.offset", VDS_KIND_SIZE, 0, "Offset", "bytes", "offset of the view's first page in the section", NULL},
+	[COL_FIRST_PROTO] = {"vad.first_prototype_pte", VDS_KIND_ADDR, 0, "First prototype PTE", NULL, "address of the view's first prototype PTE", NULL},
+	[COL_PROVEN] = {"sharing.proven", VDS_KIND_BOOL, WIDE, "Proven", NULL, "page tables of this view lead to a frame that another view maps too", NULL},
+	[COL_TYPE] = {"vad.type", VDS_KIND_STR, WIDE, "Type", NULL, "type of the VAD", NULL},
+	[COL_FIRST_PAGE] = {"section.first_page", VDS_KIND_INT, WIDE, "First page", "pages", "index of the view's first prototype PTE in the section", NULL},
+	[COL_LAST_PAGE] = {"section.last_page", VDS_KIND_INT, WIDE, "Last page", "pages", "index of the view's last prototype PTE, inclusive", NULL},
+	[COL_SUBSECTION] = {"section.subsection", VDS_KIND_ADDR, WIDE, "Subsection", NULL, "SUBSECTION that the VAD points to", NULL},
+	[COL_LAST_CONTIGUOUS] = {"vad.last_contiguous_pte", VDS_KIND_ADDR, WIDE, "Last contiguous PTE", NULL, "last prototype PTE of the contiguous run, inclusive", NULL},
+	[COL_PROTECTION_RAW] = {"vad.protection_raw", VDS_KIND_INT, WIDE, "Prot", NULL, "5-bit protection code", NULL},
+	[COL_NODE] = {"vad.node", VDS_KIND_ADDR, KEY | WIDE, "VAD", NULL, "address of the MMVAD", NULL},
+	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
+	[COL_PROCESS_START] = {"process.start", VDS_KIND_TIME, WIDE, "Started", NULL, "when the process was created", "process.start"},
+	[COL_PROCESS_EXITED] = {"process.exited", VDS_KIND_BOOL, WIDE, "Exited", NULL, "the process had ended", NULL},
+	[COL_PATH] = {"process.path", VDS_KIND_STR, WIDE, "Path", NULL, "path of the executable", "process.executable"},
+	[COL_FILE_OBJECT] = {"section.file_object", VDS_KIND_ADDR, WIDE, "File object", NULL, "FILE_OBJECT of the control area", NULL},
+	[COL_FILE_IDENTITY] = {"section.file_identity", VDS_KIND_ADDR, WIDE, "File identity", NULL, "SECTION_OBJECT_POINTERS, which joins data and image sections of a file", NULL},
+	[COL_FILE_DELETED] = {"section.file_deleted", VDS_KIND_BOOL, WIDE, "Deleted", NULL, "the file is deleted or pending deletion", NULL},
+	[COL_MAPPED_VIEWS] = {"section.mapped_views", VDS_KIND_INT, WIDE, "Mapped views", "views", "NumberOfMappedViews as the control area states it", NULL},
+	[COL_CREATOR] = {"section.creator_pid", VDS_KIND_INT, WIDE, "Creator", NULL, "process that created a pagefile-backed section", NULL},
+	[COL_RELATED] = {"section.related", VDS_KIND_STRS, WIDE, "Related", NULL, "other control areas of the same file: related, not shared", NULL},
+	[COL_GROUP] = {"sharing.group", VDS_KIND_STR, WIDE, "Group", NULL, "identity of the group: section and first page", NULL},
+	[COL_PIDS] = {"sharing.pids", VDS_KIND_INTS, WIDE, "PIDs", NULL, "process ids of the group, ascending", NULL},
+	[COL_WRITABLE] = {"sharing.writable", VDS_KIND_BOOL, WIDE, "Writable", NULL, "some view of the group may write to the shared pages", NULL},
+	[COL_EXECUTABLE] = {"sharing.executable", VDS_KIND_BOOL, WIDE, "Executable", NULL, "some view of the group may execute", NULL},
+	[COL_CROSS_SESSION] = {"sharing.cross_session", VDS_KIND_BOOL, WIDE, "Cross-session", NULL, "views in different sessions", NULL},
+};
+
+static const struct vds_option options[] = {
+	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL, "only sections whose file or object name matches"},
+	{"backing", VDS_OPTION_STRS, 0, "KIND", NULL, NULL, "only pagefile, data, image, physical or unknown; physical is shown only if named"},
+	{"min-processes", VDS_OPTION_UINT, 0, "N", "1", NULL, "only groups with views in at least N processes"},
+	{"min-views", VDS_OPTION_UINT, 0, "N", "1", NULL, "only groups with at least N views (2: what is shared)"},
+	{"writable", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "only groups that some view may write to"},
+	{"executable", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "only groups that some view may execute"},
+	{"cross-session", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "only groups with views in different sessions"},
+	{"no-known-good", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "leave out regions that every process shares"},
+	{"verify", VDS_OPTION_ENUM, 0, NULL, "pte", "none|pte", "how to grade the evidence: not, or by page tables"},
+};
+
+/* A file identity and one of its control areas. */
+struct file_area {
+	uint64_t identity, control_area;
+};
+
+struct context {
+	const struct vds_sharing *sharing;
+	const struct vds_section_names *names;
+	struct file_area *areas;	/* sorted, distinct */
+	size_t num_areas;
+	const size_t *shown;	/* indexes of groups to print */
+	size_t num_shown;
+};
+
+static int compare_areas(const void *pa, const void *pb)
+{
+	const struct file_area *a = pa, *b = pb;
+	if (a->identity != b->identity)
+		return a->identity < b->identity ? -1 : 1;
+	if (a->control_area != b->control_area)
+		return a->control_area < b->control_area ? -1 : 1;
+	return 0;
+}
+
+static const struct vds_view *first_view(const struct vds_sharing *sharing,
+					 const struct vds_share_group *group)
+{
+	return sharing->views[group->first_view];
+}
+
+/* All (file identity, control area) pairs, to find data and image of a file. */
+static struct vds_error *list_areas(struct vds_run *run, struct context *c)
+{
+	const struct vds_sharing *sharing = c->sharing;
+	c->areas = vds_alloc(run, sharing->num_groups + 1, sizeof(*c->areas));
+	if (!c->areas)
+		return &vds_enomem;
+	size_t n = 0;
+	for (size_t g = 0; g < sharing->num_groups; g++) {
+		const struct vds_section *section =
+			first_view(sharing, &sharing->groups[g])->section;
+		if (section && !section->why && section->file_identity)
+			c->areas[n++] = (struct file_area){
+				section->file_identity, section->control_area};
+	}
+	qsort(c->areas, n, sizeof(*c->areas), compare_areas);
+	for (size_t i = 0; i < n; i++) {
+		if (!i || compare_areas(&c->areas[i], &c->areas[i - 1]))
+			c->areas[c->num_areas++] = c->areas[i];
+	}
+	return NULL;
+}
+
+/* Other control areas of the same file, as addresses; at most 8. */
+static struct vds_value related(struct vds_run *run, const struct context *c,
+				const struct vds_section *section)
+{
+	char *text = NULL;
+	size_t low = 0, high = c->num_areas, len = 0, count = 0;
+	if (!section || section->why || !section->file_identity)
+		return vds_absent(VDS_NOT_APPLICABLE);
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (c->areas[mid].identity < section->file_identity)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	bool more = false;
+	for (; low < c->num_areas &&
+	       c->areas[low].identity == section->file_identity; low++) {
+		if (c->areas[low].control_area == section->control_area)
+			continue;
+		if (!text)
+			text = vds_alloc(run, 8, 19);
+		more = count == 8;
+		if (!text || more)
+			break;
+		char *address = vds_sprintf(run, "0x%016llx",
+			(unsigned long long)c->areas[low].control_area);
+		if (!address)
+			break;
+		memcpy(text + len, address, 19);
+		len += 19;
+		count++;
+	}
+	if (!count)
+		return vds_absent(VDS_NOT_APPLICABLE);
+	return (struct vds_value){.kind = VDS_KIND_STRS, .s = text,
+				  .count = (uint32_t)len,
+				  .flags = more ? VDS_VALUE_TRUNCATED : 0};
+}
+
+static enum vds_backing backing_of(const struct vds_view *view)
+{
+	if (view->section && !view->section->why)
+		return view->section->backing;
+	return VDS_BACKING_UNKNOWN;
+}
+
+static const char *name_of(const struct context *c,
+			   const struct vds_section *section,
+			   enum vds_why *ret_why)
+{
+	*ret_why = VDS_NOT_APPLICABLE;
+	if (!section || section->why)
+		return NULL;
+	return vds_section_name(c->names, section->control_area, ret_why);
+}
+
+static bool name_matches(const struct vds_run *run, const struct context *c,
+			 const struct vds_view *view)
+{
+	const char *glob = vds_option_str(run, "name");
+	const struct vds_section *section = view->section;
+	enum vds_why why;
+	if (!glob)
+		return true;
+	const char *name = name_of(c, section, &why);
+	return (name && vds_match(glob, name)) ||
+	       (section && section->file_name &&
+		vds_match(glob, section->file_name));
+}
+
+static bool backing_matches(const struct vds_run *run, enum vds_backing backing)
+{
+	size_t n;
+	const char *const *wanted = vds_option_strs(run, "backing", &n);
+	if (!n)
+		return backing != VDS_BACKING_PHYSICAL;
+	for (size_t i = 0; i < n; i++) {
+		if (vds_match(wanted[i], vds_backing_str(backing)))
+			return true;
+	}
+	return false;
+}
+
+static bool has_selected(struct vds_run *run, const struct context *c,
+			 const struct vds_share_group *group)
+{
+	for (size_t i = 0; i < group->num_views; i++) {
+		const struct vds_view *view =
+			c->sharing->views[group->first_view + i];
+		const struct vds_process *process =
+			vds_process_at(run, view->process);
+		if (process && process->selected)
+			return true;
+	}
+	return false;
+}
+
+/* Filters choose groups: whoever shares with a chosen process is shown too. */
+static bool wanted(struct vds_run *run, const struct context *c,
+		   const struct vds_share_group *group)
+{
+	const struct vds_view *view = first_view(c->sharing, group);
+	return group->num_processes >= vds_option_uint(run, "min-processes") &&
+	       group->num_views >= vds_option_uint(run, "min-views") &&
+	       (group->writable || !vds_option_set(run, "writable")) &&
+	       (group->executable || !vds_option_set(run, "executable")) &&
+	       (group->cross_session || !vds_option_set(run, "cross-session")) &&
+	       (!group->known || !vds_option_set(run, "no-known-good")) &&
+	       backing_matches(run, backing_of(view)) &&
+	       name_matches(run, c, view) && has_selected(run, c, group);
+}
+
+/* Cells of the section, from its control area. */
+static void fill_section(struct vds_run *run, const struct context *c,
+			 const struct vds_view *view, struct vds_value *v)
+{
+	const struct vds_section *section = view->section;
+	enum vds_why why = section ? section->why : VDS_BAD_DATA;
+	v[COL_BACKING] = vds_str(vds_backing_str(backing_of(view)));
+	v[COL_SECTION_ID] = vds_addr(why ? view->first_prototype_pte :
+					   section->control_area);
+	if (why) {
+		v[COL_CONTROL_AREA] = vds_absent(why);
+		return;
+	}
+	enum vds_why name_why;
+	const char *name = name_of(c, section, &name_why);
+	v[COL_CONTROL_AREA] = vds_addr(section->control_area);
+	v[COL_NAME] = name ? vds_str(name) : vds_absent(name_why);
+	v[COL_FILE] = section->file_name ? vds_str(section->file_name) :
+					   vds_absent(section->file_name_why);
+	v[COL_SECTION_SIZE] = vds_or(section->size_why,
+				     vds_size(section->size));
+	if (section->file_object)
+		v[COL_FILE_OBJECT] = vds_addr(section->file_object);
+	if (section->file_identity)
+		v[COL_FILE_IDENTITY] = vds_addr(section->file_identity);
+	if (section->backing == VDS_BACKING_DATA ||
+	    section->backing == VDS_BACKING_IMAGE)
+		v[COL_FILE_DELETED] = vds_bool(section->file_deleted);
+	v[COL_MAPPED_VIEWS] = vds_int((int64_t)section->mapped_views);
+	v[COL_CREATOR] = vds_or(section->creator_why,
+				vds_int(section->creator_pid));
+	v[COL_RELATED] = related(run, c, section);
+}
+
+/* At most this many process ids stand in a row (output.md: bounded lines). */
+#define MAX_PIDS 64
+
+static void fill_group(struct vds_run *run, const struct context *c,
+		       const struct vds_share_group *group, struct vds_value *v)
+{
+	uint64_t *pids = vds_alloc(run, MAX_PIDS, sizeof(*pids));
+	uint32_t n = 0;
+	bool truncated = false;
+	uint32_t last = UINT32_MAX;
+	for (size_t i = 0; pids && i < group->num_views; i++) {
+		const struct vds_view *view =
+			c->sharing->views[group->first_view + i];
+		if (i && view->process == last)
+			continue;
+		last = view->process;
+		truncated = n == MAX_PIDS;
+		if (truncated)
+			break;
+		const struct vds_process *process =
+			vds_process_at(run, view->process);
+		if (process)
+			pids[n++] = process->pid;
+	}
+	v[COL_PIDS] = vds_ints(pids, n, truncated);
+	v[COL_VIEW_COUNT] = vds_int((int64_t)group->num_views);
+	v[COL_PROCESS_COUNT] = vds_int((int64_t)group->num_processes);
+	v[COL_GRADE] = vds_str(vds_grade_str(group->grade));
+	v[COL_KNOWN_GOOD] = vds_str(vds_known_good_str(group->known));
+	v[COL_WRITABLE] = vds_bool(group->writable);
+	v[COL_EXECUTABLE] = vds_bool(group->executable);
+	v[COL_CROSS_SESSION] = vds_bool(group->cross_session);
+	v[COL_GROUP] = vds_str(vds_sprintf(
+		run, "%016llx:%llx", (unsigned long long)group->control_area,
+		(unsigned long long)group->first_page));
+}
+
+static void fill_process(const struct vds_process *p, struct vds_value *v)
+{
+	v[COL_PID] = vds_int(p->pid);
+	v[COL_PROCESS] = p->name ? vds_str(p->name) : vds_absent(p->name_why);
+	v[COL_SESSION] = vds_or(p->session_why, vds_int(p->session));
+	v[COL_EPROCESS] = vds_addr(p->eprocess);
+	v[COL_PROCESS_START] = vds_time(p->create_time);
+	v[COL_PROCESS_EXITED] = vds_bool(p->exited);
+	v[COL_PATH] = p->path ? vds_str(p->path) : vds_absent(p->path_why);
+}
+
+static void fill_view(const struct vds_view *view, bool verified,
+		      struct vds_value *v)
+{
+	v[COL_START] = vds_addr(view->start);
+	v[COL_END] = vds_addr(view->end);
+	v[COL_SIZE] = vds_size(view->end - view->start + 1);
+	v[COL_PROTECTION] = vds_str(vds_protection_str(view->protection));
+	v[COL_PROTECTION_RAW] = vds_int(view->protection);
+	v[COL_TYPE] = vds_str(vds_vad_type_str((enum vds_vad_type)view->type,
+					       false));
+	v[COL_NODE] = vds_addr(view->node);
+	v[COL_FIRST_PROTO] = vds_addr(view->first_prototype_pte);
+	v[COL_LAST_CONTIGUOUS] = vds_addr(view->last_contiguous_pte);
+	v[COL_SUBSECTION] = vds_addr(view->subsection_address);
+	v[COL_PROVEN] = verified ? vds_bool(view->proven) :
+				   vds_absent(VDS_NOT_APPLICABLE);
+	struct vds_value absent = vds_absent(VDS_BAD_DATA);
+	v[COL_FIRST_PAGE] = absent;
+	v[COL_LAST_PAGE] = absent;
+	v[COL_OFFSET] = absent;
+	if (view->has_pages) {
+		v[COL_FIRST_PAGE] = vds_int((int64_t)view->first_page);
+		v[COL_LAST_PAGE] = vds_int((int64_t)view->last_page);
+		v[COL_OFFSET] = vds_size(view->first_page * 4096);
+	} else if (view->section && view->section->why) {
+		v[COL_FIRST_PAGE] = v[COL_LAST_PAGE] = v[COL_OFFSET] =
+			vds_absent(view->section->why);
+	}
+}
+
+static struct vds_error *emit_group(struct vds_run *run, size_t index,
+				    void *ctx)
+{
+	const struct context *c = ctx;
+	const struct vds_share_group *group =
+		&c->sharing->groups[c->shown[index]];
+	struct vds_value v[NUM_COLS] = {0};
+	fill_group(run, c, group, v);
+	fill_section(run, c, first_view(c->sharing, group), v);
+	for (size_t i = 0; i < group->num_views; i++) {
+		const struct vds_view *view =
+			c->sharing->views[group->first_view + i];
+		const struct vds_process *process =
+			vds_process_at(run, view->process);
+		if (!process)
+			return &vds_enomem;
+		fill_process(process, v);
+		fill_view(view, group->grade != VDS_GRADE_NONE, v);
+		/* Views without a usable section may differ in it. */
+		if (!group->has_pages)
+			fill_section(run, c, view, v);
+		struct vds_error *err = vds_emit(run, v);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static struct vds_error *choose(struct vds_run *run, struct context *c)
+{
+	const struct vds_sharing *sharing = c->sharing;
+	size_t *shown = vds_alloc(run, sharing->num_groups + 1, sizeof(*shown));
+	if (!shown)
+		return &vds_enomem;
+	for (size_t g = 0; g < sharing->num_groups; g++) {
+		if (wanted(run, c, &sharing->groups[g]))
+			shown[c->num_shown++] = g;
+	}
+	c->shown = shown;
+	return NULL;
+}
+
+static struct vds_error *run_sharedmem(struct vds_run *run,
+				       const struct vds_process *process)
+{
+	(void)process;
+	struct context c = {0};
+	struct vds_sharing_options how = {
+		.verify = strcmp(vds_option_str(run, "verify"), "pte") ?
+				  VDS_VERIFY_NONE : VDS_VERIFY_PTE,
+	};
+	size_t n;
+	const char *const *backings = vds_option_strs(run, "backing", &n);
+	for (size_t i = 0; i < n; i++)
+		how.physical |= vds_match(backings[i], "physical");
+	struct vds_error *err = vds_sharing_build(run, &how, &c.sharing);
+	if (!err)
+		err = vds_section_names_load(run, &c.names);
+	if (!err)
+		err = list_areas(run, &c);
+	if (!err)
+		err = choose(run, &c);
+	if (!err)
+		err = vds_parallel(run, c.num_shown, emit_group, &c);
+	return err;
+}
+
+VDS_PLUGIN(sharedmem) = {
+	VDS_PLUGIN_HEADER(sharedmem),
+	.version = "1.0.0",
+	.summary = "who shares which memory, by prototype PTEs",
+	.record = "sharedmem_view",
+	.scope = VDS_ONCE,
+	.columns = columns,
+	.num_columns = NUM_COLS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
+	.run = run_sharedmem,
+};
