@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes at a virtual address, sixteen to a row. */
+#include <vadose/plugin.h>
+
+#define LINE 16
+#define PAGE 4096
+/* A plugin for looking, not for extracting. */
+#define MAX_SIZE ((uint64_t)16 << 20)
+#define SYSTEM_PID 4
+
+enum {
+	PID,
+	NAME,
+	ADDRESS,
+	SIZE,
+	BYTES,
+	TEXT,
+	NUM_COLUMNS
+};
+
+static const struct vds_column columns[] = {
+	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY | VDS_COLUMN_GROUP,
+		 "PID", NULL, "whose address space was read", "process.pid"},
+	[NAME] = {"process.name", VDS_KIND_STR, VDS_COLUMN_GROUP, "Name", NULL,
+		  "process name", "process.name"},
+	[ADDRESS] = {"memory.address", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Address",
+		     NULL, "first byte of the row", NULL},
+	[SIZE] = {"memory.size", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "Size",
+		  "bytes", "bytes that the row stands for", NULL},
+	[BYTES] = {"memory.bytes", VDS_KIND_BYTES, 0, "Bytes", NULL,
+		   "what is there", NULL},
+	[TEXT] = {"memory.text", VDS_KIND_STR, 0, "Text", NULL,
+		  "the same as ASCII, a dot for what isn't printable", NULL},
+};
+
+static const struct vds_option options[] = {
+	{"va", VDS_OPTION_UINT, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED,
+	 "ADDRESS", NULL, NULL, "virtual address to read at"},
+	{"size", VDS_OPTION_SIZE, 0, "N", "256", NULL,
+	 "how many bytes (at most 16M)"},
+};
+
+static struct vds_error *emit(struct vds_run *run,
+			      const struct vds_process *process, uint64_t va,
+			      uint64_t size, const uint8_t *bytes,
+			      enum vds_why why)
+{
+	char text[LINE + 1] = "";
+
+	for (uint64_t i = 0; bytes && i < size; i++)
+		text[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] :
+							       '.';
+	return vds_emit(run, (struct vds_value[NUM_COLUMNS]){
+		[PID] = vds_int(process->pid),
+		[NAME] = vds_or(process->name_why, vds_str(process->name)),
+		[ADDRESS] = vds_addr(va),
+		[SIZE] = vds_size(size),
+		[BYTES] = vds_or(why, vds_data(bytes, (uint32_t)size)),
+		[TEXT] = vds_or(why, vds_str(text)),
+	});
+}
+
+/* The part of one page, [va, va + len): one row, or one per line of it. */
+static struct vds_error *read_page(struct vds_run *run,
+				   const struct vds_process *process,
+				   uint64_t va, uint64_t len)
+{
+	uint8_t page[PAGE];
+	enum vds_why why = vds_process_read(process, va, page, (size_t)len);
+
+	if (why)
+		return emit(run, process, va, len, NULL, why);
+	for (uint64_t at = 0; at < len; at += LINE) {
+		uint64_t n = len - at < LINE ? len - at : LINE;
+		struct vds_error *err =
+			emit(run, process, va + at, n, page + at, VDS_PRESENT);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static struct vds_error *read_range(struct vds_run *run,
+				    const struct vds_process *process)
+{
+	uint64_t va = vds_option_uint(run, "va");
+	uint64_t left = vds_option_uint(run, "size");
+
+	if (left > MAX_SIZE || left > UINT64_MAX - va)
+		return vds_error_create(VDS_ERROR_USAGE,
+					"--size: too large (at most 16M, and "
+					"within the address space)");
+	while (left) {
+		uint64_t n = PAGE - va % PAGE;
+		struct vds_error *err;
+
+		n = n < left ? n : left;
+		err = read_page(run, process, va, n);
+		if (err)
+			return err;
+		va += n;
+		left -= n;
+	}
+	return NULL;
+}
+
+static bool all_selected(struct vds_run *run)
+{
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *process = vds_process_at(run, i);
+
+		if (!process || !process->selected)
+			return false;
+	}
+	return true;
+}
+
+static struct vds_error *run(struct vds_run *run,
+			     const struct vds_process *unused)
+{
+	/* All processes see the same kernel: one of them is enough. */
+	bool one = vds_option_uint(run, "va") >> 63 && all_selected(run);
+
+	(void)unused;
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *process = vds_process_at(run, i);
+		struct vds_error *err;
+
+		if (!process || !process->selected ||
+		    (one && process->pid != SYSTEM_PID))
+			continue;
+		err = read_range(run, process);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+VDS_PLUGIN(memread) = {
+	VDS_PLUGIN_HEADER(memread),
+	.version = "1.0.0",
+	.summary = "bytes at a virtual address, in hex",
+	.record = "memory",
+	.scope = VDS_ONCE,
+	.columns = columns,
+	.num_columns = NUM_COLUMNS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
+	.run = run,
+};
