@@ -94,6 +94,37 @@ VDS_EXPORT bool vds_section_pte_of(const struct vds_section *section,
 VDS_EXPORT const struct vds_subsection *
 vds_section_subsection_of(const struct vds_section *section, uint64_t pte);
 
+/* Where a view on a control area's own list lives. */
+enum vds_view_owner {
+	VDS_VIEW_PROCESS = 1,	/* a VAD of a process */
+	VDS_VIEW_SESSION = 2,	/* session space */
+	VDS_VIEW_SYSTEM = 3,	/* system space: the file cache, drivers */
+};
+
+/* One entry of the list of views that a control area keeps itself. */
+struct vds_listed_view {
+	enum vds_view_owner owner;
+	uint64_t links;		/* address of the LIST_ENTRY */
+	uint64_t vad;		/* PROCESS: address of the MMVAD */
+	uint64_t eprocess;	/* PROCESS: VadsProcess */
+	uint64_t va;		/* SESSION, SYSTEM: first byte of the view */
+	uint64_t subsection;	/* SESSION, SYSTEM: 0 = not stated */
+	uint64_t offset;	/* SESSION, SYSTEM: bytes in the section */
+	enum vds_why offset_why;
+};
+
+/*
+ * The views that @control_area itself lists (CONTROL_AREA.ListHead, ViewList on
+ * Windows 7), whatever the VAD trees say: also of processes and VADs that were
+ * unlinked. *ret_count of them, in list order; borrowed until run() returns.
+ * *ret_why: PRESENT if the list came back to its head, otherwise why it did not
+ * (the entries before are there), NO_FIELD if the layout has no such list.
+ */
+VDS_EXPORT const struct vds_listed_view *
+vds_section_listed_views(const struct vds_process *process,
+			 uint64_t control_area, size_t *ret_count,
+			 enum vds_why *ret_why);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The list of views that a control area keeps. From Windows 8 on an entry is the
+ * ViewLinks of an MMVAD or of an _MI_REVERSE_VIEW_MAP; the qword behind either
+ * LIST_ENTRY holds the owner, its low two bits (Type) say of which kind: 1 a
+ * process, 2 a session address, 3 a system address (public symbols of 9600 and
+ * later; System Informer's ntfill.h). Windows 7 has the ViewLinks of MMVAD and
+ * of _MMVIEW, and no kind: there an owner that is a process of the table is one.
+ */
+#include "base/util.h"
+#include "nt/rec.h"
+#include "nt/task.h"
+#include "nt/walk.h"
+#include "vadose/section.h"
+
+/* More views of one section than any machine has. */
+#define VIEWS_MAX 65536
+
+struct listing {
+	struct vds_task *task;
+	struct vds_listed_view *views;
+	size_t count, cap;
+};
+
+static bool in_table(const struct vds_kernel *kernel, uint64_t eprocess)
+{
+	for (size_t i = 0; i < kernel->num_processes; i++) {
+		if (kernel->processes[i].eprocess == eprocess)
+			return true;
+	}
+	return false;
+}
+
+static struct vds_listed_view *push(struct listing *list)
+{
+	if (list->count == list->cap) {
+		size_t cap = list->cap ? list->cap * 2 : 16;
+		struct vds_listed_view *views = vds_arena_calloc(
+			&list->task->arena, cap, sizeof(*views));
+		if (!views) {
+			list->task->nomem = true;
+			return NULL;
+		}
+		for (size_t i = 0; i < list->count; i++)
+			views[i] = list->views[i];
+		list->views = views;
+		list->cap = cap;
+	}
+	return &list->views[list->count++];
+}
+
+/* A view that no VAD describes: what _MI_REVERSE_VIEW_MAP says of it. */
+static void read_reverse(struct listing *list, struct vds_listed_view *view,
+			 uint64_t owner)
+{
+	const struct vds_kernel *kernel = list->task->kernel;
+	const struct vds_field *links = vds_kf(kernel, REVERSE_VIEW_LINKS);
+	uint64_t map = view->links - links->offset;
+	view->va = owner & ~VDS_PAGE_MASK;
+	view->offset_why = vds_task_field(list->task, map,
+					  vds_kf(kernel, REVERSE_VIEW_OFFSET),
+					  &view->offset);
+	if (!vds_task_field(list->task, map,
+			    vds_kf(kernel, REVERSE_VIEW_SUBSECTION),
+			    &view->subsection))
+		view->subsection &= ~UINT64_C(7);	/* SubsectionType */
+}
+
+/* Windows 7: an _MMVIEW, or an MMVAD whose VadsProcess is a known process. */
+static bool read_old(struct listing *list, struct vds_listed_view *view,
+		     uint64_t owner)
+{
+	const struct vds_kernel *kernel = list->task->kernel;
+	if (in_table(kernel, owner & ~UINT64_C(3))) {
+		view->owner = VDS_VIEW_PROCESS;
+		return true;
+	}
+	const struct vds_field *links = vds_kf(kernel, MMVIEW_LINKS);
+	uint64_t va;
+	if (!links->present ||
+	    vds_task_field(list->task, view->links - links->offset,
+			   vds_kf(kernel, MMVIEW_VA), &va))
+		return false;
+	view->owner = VDS_VIEW_SESSION;
+	view->va = va & ~VDS_PAGE_MASK;
+	view->offset_why = VDS_NO_FIELD;
+	return true;
+}
+
+static bool visit(void *ctx, uint64_t link)
+{
+	struct listing *list = ctx;
+	const struct vds_kernel *kernel = list->task->kernel;
+	const struct vds_field *links = vds_kf(kernel, VAD_VIEW_LINKS);
+	const struct vds_field *process = vds_kf(kernel, VAD_PROCESS);
+	uint64_t owner;
+	/* The owner lies behind the links at the same distance in all forms. */
+	if (vds_task_u64(list->task, link + process->offset - links->offset,
+			 &owner))
+		return true;
+	struct vds_listed_view view = {.links = link,
+				       .offset_why = VDS_NOT_APPLICABLE};
+	if (!vds_kf(kernel, REVERSE_VIEW_TYPE)->present) {
+		if (!read_old(list, &view, owner))
+			return true;
+	} else if ((owner & 3) == VDS_VIEW_SESSION ||
+		   (owner & 3) == VDS_VIEW_SYSTEM) {
+		view.owner = (enum vds_view_owner)(owner & 3);
+		read_reverse(list, &view, owner);
+	} else {
+		view.owner = VDS_VIEW_PROCESS;
+	}
+	if (view.owner == VDS_VIEW_PROCESS) {
+		view.vad = link - links->offset;
+		view.eprocess = owner & ~UINT64_C(3);
+	}
+	struct vds_listed_view *slot = push(list);
+	if (slot)
+		*slot = view;
+	return slot && list->count < VIEWS_MAX;
+}
+
+static enum vds_why end_why(enum vds_list_end end)
+{
+	switch (end) {
+	case VDS_LIST_CLOSED:
+		return VDS_PRESENT;
+	case VDS_LIST_UNREADABLE:
+		return VDS_NOT_IN_IMAGE;
+	case VDS_LIST_WILD:
+		return VDS_BAD_ADDRESS;
+	case VDS_LIST_LOOP:
+	case VDS_LIST_TOO_LONG:
+	case VDS_LIST_STOPPED:
+		break;
+	}
+	return VDS_BAD_DATA;
+}
+
+const struct vds_listed_view *
+vds_section_listed_views(const struct vds_process *process,
+			 uint64_t control_area, size_t *ret_count,
+			 enum vds_why *ret_why)
+{
+	struct vds_task *task = process->task;
+	const struct vds_kernel *kernel = task->kernel;
+	const struct vds_field *head = vds_kf(kernel, CA_VIEW_LIST);
+	struct listing list = {.task = task};
+	*ret_count = 0;
+	*ret_why = VDS_NO_FIELD;
+	if (!head->present || !vds_kf(kernel, VAD_VIEW_LINKS)->present ||
+	    !vds_kf(kernel, VAD_PROCESS)->present)
+		return NULL;
+	struct vds_list_walk walk = {
+		.task = task, .notes = &task->notes, .what = "view list",
+		.head = control_area + head->offset, .visit = visit,
+		.ctx = &list,
+	};
+	*ret_why = end_why(vds_list_walk(&walk));
+	*ret_count = list.count;
+	return list.views;
+}
