@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mkscene: a recipe and a kernel's profile become a memory image. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include <string.h>
+
+#include "profile/isf.h"
+#include "world.h"
+
+static int usage(FILE *to)
+{
+	(void)fputs("usage: mkscene -p PROFILE.yaml|ISF.json[.xz] [-r OUT.raw] "
+		    "[-l OUT.lime] [-t TRUTH.json] RECIPE\n", to);
+	return to == stdout ? 0 : 64;
+}
+
+struct request {
+	const char *profile, *raw, *lime, *truth, *recipe;
+};
+
+static void model_destroyp(struct vds_model **model)
+{
+	vds_model_destroy(*model);
+}
+
+/* A symbol table as it is serves too, when no profile was made of it yet. */
+static struct vds_error *load_profile(const char *path,
+				      struct vds_profile **ret)
+{
+	_cleanup_(model_destroyp) struct vds_model *model = NULL;
+
+	if (!strstr(path, ".json"))
+		return vds_profile_load(path, ret);
+	struct vds_error *err = vds_model_create(&model);
+	if (!err)
+		err = vds_isf_load(path, model);
+	if (!err)
+		err = vds_model_finish(model, path, NULL, 0, ret);
+	if (!err)
+		model = NULL;
+	return err;
+}
+
+static struct vds_error *write_all(struct world *w, const struct request *r)
+{
+	const char *files[2];
+	size_t n = 0;
+	struct vds_error *err = NULL;
+
+	if (r->raw) {
+		files[n++] = r->raw;
+		err = world_write_raw(w, r->raw);
+	}
+	if (!err && r->lime) {
+		files[n++] = r->lime;
+		err = world_write_lime(w, r->lime);
+	}
+	if (!err && r->truth)
+		err = world_write_truth(w, r->truth, files, n);
+	return err;
+}
+
+static struct vds_error *run(const struct request *r)
+{
+	struct scene *scene = NULL;
+	struct vds_profile *profile = NULL;
+	struct world world = { 0 };
+	struct vds_error *err = scene_read(r->recipe, &scene);
+
+	if (!err)
+		err = load_profile(r->profile, &profile);
+	if (!err) {
+		err = world_build(&world, scene, profile);
+		if (err)
+			err = vds_error_prefix(err, "%s", r->recipe);
+	}
+	if (!err)
+		err = write_all(&world, r);
+	world_deinit(&world);
+	scene_destroy(scene);
+	vds_profile_destroy(profile);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	struct request r = { 0 };
+	int c;
+
+	while ((c = getopt(argc, argv, "p:r:l:t:h")) != -1) {
+		switch (c) {
+		case 'p': r.profile = optarg; break;
+		case 'r': r.raw = optarg; break;
+		case 'l': r.lime = optarg; break;
+		case 't': r.truth = optarg; break;
+		case 'h': return usage(stdout);
+		default: return usage(stderr);
+		}
+	}
+	if (optind + 1 != argc || !r.profile)
+		return usage(stderr);
+	r.recipe = argv[optind];
+	struct vds_error *err = run(&r);
+	if (!err)
+		return 0;
+	(void)fprintf(stderr, "mkscene: %s\n", err->message);
+	int status = vds_error_exit_status(err->code);
+	vds_error_destroy(err);
+	return status;
+}
