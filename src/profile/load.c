@@ -30,6 +30,7 @@ struct loader {
 	struct layers layers;
 	size_t kernels;		/* seen in a pack */
 	bool found;		/* the wanted one */
+	bool head_only;
 };
 
 typedef struct vds_error *(*value_fn)(struct loader *, const char *key,
@@ -525,6 +526,9 @@ static struct vds_error *on_top_key(struct loader *l, const char *key,
 		return err;
 	if (strcmp(key, "arch") == 0)
 		return on_arch(l);
+	if (l->head_only)
+		return strcmp(key, "kernels") ? &vds_stop :
+			vds_yaml_error(&l->in, "a pack");
 	if (strcmp(key, "types") == 0)
 		return on_types(l);
 	if (strcmp(key, "symbols") == 0)
@@ -613,4 +617,24 @@ struct vds_error *vds_profile_load_kernel(const char *path,
 struct vds_error *vds_profile_load(const char *path, struct vds_profile **ret)
 {
 	return vds_profile_load_kernel(path, NULL, ret);
+}
+
+struct vds_error *vds_profile_parse_head(const char *name, const void *data,
+					 size_t len,
+					 struct vds_profile_identity *ret)
+{
+	struct loader l = {.head_only = true};
+	struct vds_error *err = vds_model_create(&l.model);
+	if (err)
+		return err;
+	err = vds_yaml_open(&l.in, name, data, len);
+	if (!err)
+		err = read_document(&l);
+	if (err == &vds_stop)
+		err = NULL;
+	if (!err)
+		*ret = l.identity;
+	vds_yaml_close(&l.in);
+	vds_model_destroy(l.model);
+	return err;
 }

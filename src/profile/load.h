@@ -19,4 +19,12 @@ struct vds_error *vds_profile_parse_kernel(const char *name, const void *data,
 					   const struct vds_profile_identity *want,
 					   struct vds_profile **ret);
 
+/*
+ * Only the identity of a profile that is no pack, from its first bytes; what
+ * comes after it isn't looked at. (A pack's kernels are found by its index.)
+ */
+struct vds_error *vds_profile_parse_head(const char *name, const void *data,
+					 size_t len,
+					 struct vds_profile_identity *ret);
+
 #endif
