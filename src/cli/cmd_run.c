@@ -8,10 +8,13 @@
 #include "base/work.h"
 #include "cli/commands.h"
 #include "cli/facts.h"
+#include "cli/info.h"
 #include "cli/output.h"
 #include "config.h"
 #include "image/image.h"
+#include "plugin/arrange.h"
 #include "plugin/session.h"
+#include "plugin/where.h"
 #include "render/render.h"
 
 #define EXIT_FINDINGS 2
@@ -24,30 +27,37 @@ struct job {
 	const struct vds_renderer *renderer;
 	struct vds_options options;
 	struct vds_schema schema;
+	struct vds_where *where;
 	struct vds_image *image;
 	struct vds_kernel *kernel;
 	bool *selected;
 	struct vds_facts facts;
 	struct vds_output output;
 	struct vds_render render;
+	struct vds_arrange arrange;	/* with --sort */
 	struct vds_notes notes;		/* of image, kernel and runs, in order */
+	struct vds_error *no_profile;	/* told after `info` said what it can */
 	bool has_options, has_schema, has_facts;
 };
 
 static void job_deinit(struct job *job)
 {
+	vds_arrange_deinit(&job->arrange);
 	vds_render_deinit(&job->render);
 	vds_output_deinit(&job->output);
 	if (job->has_facts)
 		vds_facts_deinit(&job->facts);
 	free(job->selected);
-	vds_kernel_close(job->kernel);
+	if (job->kernel)
+		vds_kernel_close(job->kernel);
 	vds_image_close(job->image);
+	vds_where_destroy(job->where);
 	if (job->has_schema)
 		vds_schema_deinit(&job->schema);
 	if (job->has_options)
 		vds_options_deinit(&job->options);
 	vds_notes_deinit(&job->notes);
+	vds_error_destroy(job->no_profile);
 }
 
 /* The plugin's option that @arg ("--name", "--name=value") means, or -1. */
@@ -143,8 +153,15 @@ static struct vds_error *prepare(struct job *job)
 	if (err)
 		return err;
 	job->has_schema = true;
-	return args->fields ? vds_schema_select(&job->schema, args->fields) :
-			      NULL;
+	if (args->fields)
+		err = vds_schema_select(&job->schema, args->fields);
+	if (!err && args->where)
+		err = vds_where_parse(args->where, &job->schema, &job->where);
+	if (!err && args->sort)
+		err = vds_arrange_init(&job->arrange, args->sort, &job->schema,
+				       &job->render.sink);
+	job->arrange.limit = args->limit;
+	return err;
 }
 
 static unsigned int threads_of(const struct vds_args *args)
@@ -171,6 +188,11 @@ static struct vds_error *open_kernel(struct job *job)
 		.threads = threads_of(args),
 	};
 	err = vds_kernel_open(job->image, &options, &job->kernel);
+	if (err && err->code == VDS_ERROR_NO_PROFILE && job->kernel &&
+	    job->entry->plugin == &vds_plugin_info) {
+		job->no_profile = err;
+		err = NULL;
+	}
 	if (!err)
 		vds_notes_merge(&job->notes, &job->kernel->notes);
 	return err;
@@ -243,11 +265,9 @@ static void say_notes(const struct job *job)
 }
 
 /* The end record says why, if @err is set; the status is that of the program. */
-static struct vds_error *finish(struct job *job,
-				const struct vds_session *session,
+static struct vds_error *finish(struct job *job, const struct vds_tally *tally,
 				const struct vds_error *err, int *ret)
 {
-	const struct vds_tally *tally = &session->tally;
 	bool partial = job->notes.count || job->notes.dropped ||
 		       tally->absences.unreadable || tally->absences.invalid;
 	int status = partial ? EXIT_PARTIAL : 0;
@@ -298,16 +318,21 @@ static struct vds_error *render(struct job *job, int *ret)
 		.plugin = job->entry->plugin,
 		.schema = &job->schema,
 		.options = &job->options,
-		.sink = &job->render.sink,
+		.where = job->where,
+		.sink = args->sort ? &job->arrange.sink : &job->render.sink,
 		.selected = job->selected,
-		.limit = args->limit,
+		.limit = args->sort ? 0 : args->limit,
 		.threads = threads_of(args),
 	};
 	err = vds_session_run(&session);
+	if (!err)
+		err = vds_steal(job->no_profile);
 	vds_notes_merge(&job->notes, &session.notes);
 	vds_notes_deinit(&session.notes);
 	vds_notes_merge(&job->notes, vds_image_notes(job->image));
-	struct vds_error *end_err = finish(job, &session, err, ret);
+	struct vds_error *end_err = finish(
+		job, args->sort ? &job->arrange.tally : &session.tally, err,
+		ret);
 	if (err)	/* what had been found by then is in the output */
 		vds_error_destroy(end_err);
 	else

@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "cli/commands.h"
+#include "cli/info.h"
 #include "cli/output.h"
 
 static const struct command {
@@ -126,6 +127,8 @@ int vds_main(int argc, char **argv)
 		err = vds_registry_init(&cli.registry,
 					cli.args.plugin_dirs.items,
 					cli.args.plugin_dirs.count);
+	if (!err)
+		err = vds_registry_add(&cli.registry, &vds_plugin_info);
 	int status = err ? vds_cli_fail(err) : dispatch(&cli);
 	vds_registry_deinit(&cli.registry);
 	vds_args_deinit(&cli.args);

@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "base/work.h"
 #include "plugin/session.h"
+#include "plugin/where.h"
 #include "vadose/plugin.h"
 
 struct vds_error *vds_emit(struct vds_run *run, const struct vds_value *values)
@@ -20,6 +21,8 @@ struct vds_error *vds_emit(struct vds_run *run, const struct vds_value *values)
 	struct vds_absences absences = {0};
 	struct vds_error *err = vds_schema_check(session->schema, values,
 						 &absences);
+	if (!err && session->where && !vds_where_match(session->where, values))
+		return NULL;
 	if (!err) {
 		run->tally.absences.unreadable += absences.unreadable;
 		run->tally.absences.invalid += absences.invalid;

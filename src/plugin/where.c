@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/where.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "base/util.h"
+#include "row/units.h"
+
+/* Expressions are typed by people; these bound what a fuzzer may do. */
+#define MAX_DEPTH 50
+#define MAX_NODES 1000
+
+enum node_kind { NODE_AND, NODE_OR, NODE_NOT, NODE_COMPARE, NODE_STATE,
+		 NODE_TRUE };
+
+enum operator { OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_LIKE,
+		OP_NOT_LIKE };
+
+enum state { STATE_PRESENT, STATE_ABSENT, STATE_UNREADABLE, STATE_INVALID };
+
+struct node {
+	enum node_kind kind;
+	uint32_t left, right;	/* AND, OR; left alone: NOT */
+	uint32_t column;
+	enum operator op;
+	enum state state;
+	bool negated;		/* "is not" */
+	bool is_glob;
+	int64_t i;
+	uint64_t u;
+	const char *s;		/* text, or bytes of BYTES */
+	size_t len;
+};
+
+struct vds_where {
+	struct vds_arena arena;
+	struct node *nodes;
+	size_t count, cap;
+	uint32_t root;
+};
+
+struct parser {
+	const char *text, *pos;	/* pos: behind the current token */
+	const struct vds_schema *schema;
+	struct vds_where *where;
+	unsigned int depth;
+	/* The current token. */
+	const char *start;
+	char *token;		/* its text, unquoted */
+	bool quoted, end;
+};
+
+static struct vds_error *fault(const struct parser *p, const char *expected)
+{
+	return vds_error_create(VDS_ERROR_USAGE,
+				"--where: character %zu: %s expected, not %s%s%s",
+				(size_t)(p->start - p->text) + 1, expected,
+				p->end ? "" : "'", p->end ? "the end" : p->token,
+				p->end ? "" : "'");
+}
+
+static bool is_operator_char(char c)
+{
+	return c == '=' || c == '!' || c == '<' || c == '>' || c == '~';
+}
+
+static bool is_word_char(char c)
+{
+	return c && !strchr(" \t\r\n()'\"", c) && !is_operator_char(c);
+}
+
+/* Reads the next token. */
+static struct vds_error *advance(struct parser *p)
+{
+	const char *s = p->pos;
+	s += strspn(s, " \t\r\n");
+	p->start = s;
+	p->quoted = false;
+	p->end = !*s;
+	const char *first = s, *last;
+	if (*s == '\'' || *s == '"') {
+		last = strchr(s + 1, *s);
+		if (!last)
+			return vds_error_create(VDS_ERROR_USAGE,
+						"--where: character %zu: the "
+						"quote doesn't end",
+						(size_t)(s - p->text) + 1);
+		first = s + 1;
+		p->pos = last + 1;
+		p->quoted = true;
+	} else if (*s == '(' || *s == ')') {
+		p->pos = last = s + 1;
+	} else if (is_operator_char(*s)) {
+		while (is_operator_char(*s))
+			s++;
+		p->pos = last = s;
+	} else {
+		while (is_word_char(*s))
+			s++;
+		p->pos = last = s;
+	}
+	p->token = vds_arena_strndup(&p->where->arena, first,
+				     (size_t)(last - first));
+	return p->token ? NULL : &vds_enomem;
+}
+
+static bool at_word(const struct parser *p, const char *word)
+{
+	return !p->quoted && !p->end && vds_streq_nocase(p->token, word);
+}
+
+static struct vds_error *add_node(struct parser *p, struct node node,
+				  uint32_t *ret)
+{
+	struct vds_where *where = p->where;
+	if (where->count == MAX_NODES)
+		return vds_error_create(VDS_ERROR_USAGE,
+					"--where: the expression is too long");
+	if (where->count == where->cap) {
+		size_t cap = where->cap ? where->cap * 2 : 16;
+		struct node *nodes = vds_arena_calloc(&where->arena, cap,
+						      sizeof(*nodes));
+		if (!nodes)
+			return &vds_enomem;
+		if (where->count)
+			memcpy(nodes, where->nodes,
+			       where->count * sizeof(*nodes));
+		where->nodes = nodes;
+		where->cap = cap;
+	}
+	where->nodes[where->count] = node;
+	*ret = (uint32_t)where->count++;
+	return NULL;
+}
+
+static bool parse_operator(const char *token, enum operator *ret)
+{
+	static const struct {
+		const char *text;
+		enum operator op;
+	} table[] = {
+		{"=", OP_EQ}, {"==", OP_EQ}, {"!=", OP_NE}, {"<", OP_LT},
+		{"<=", OP_LE}, {">", OP_GT}, {">=", OP_GE}, {"~", OP_LIKE},
+		{"!~", OP_NOT_LIKE},
+	};
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(table); i++) {
+		if (!strcmp(table[i].text, token)) {
+			*ret = table[i].op;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_signed(const char *s, int64_t *ret)
+{
+	uint64_t v;
+	bool negative = *s == '-';
+	if (!vds_parse_size(s + negative, &v) || v > INT64_MAX)
+		return false;
+	*ret = negative ? -(int64_t)v : (int64_t)v;
+	return true;
+}
+
+static bool parse_bool(const char *s, uint64_t *ret)
+{
+	bool yes = vds_streq_nocase(s, "yes") || vds_streq_nocase(s, "true") ||
+		   !strcmp(s, "1");
+	*ret = yes;
+	return yes || vds_streq_nocase(s, "no") ||
+	       vds_streq_nocase(s, "false") || !strcmp(s, "0");
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "4d5a" into two bytes, in place of the text. */
+static bool parse_hex_bytes(char *s, size_t *ret_len)
+{
+	size_t len = strlen(s);
+	if (!len || len % 2)
+		return false;
+	for (size_t i = 0; i < len; i += 2) {
+		int high = hex_digit(s[i]), low = hex_digit(s[i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		s[i / 2] = (char)(high << 4 | low);
+	}
+	*ret_len = len / 2;
+	return true;
+}
+
+/* Reads the current token as a value of the column's kind. */
+static struct vds_error *parse_literal(struct parser *p, enum vds_kind kind,
+				       struct node *node)
+{
+	const char *expected = "a number";
+	bool good = true;
+	node->s = p->token;
+	node->len = strlen(p->token);
+	node->is_glob = strpbrk(p->token, "*?") != NULL;
+	switch (kind) {
+	case VDS_KIND_BOOL:
+		expected = "yes or no";
+		good = parse_bool(p->token, &node->u);
+		break;
+	case VDS_KIND_INT:
+		good = parse_signed(p->token, &node->i);
+		break;
+	case VDS_KIND_HEX:
+	case VDS_KIND_ADDR:
+	case VDS_KIND_SIZE:
+	case VDS_KIND_INTS:
+		good = vds_parse_size(p->token, &node->u);
+		break;
+	case VDS_KIND_TIME:
+		expected = "a time like 2020-10-08T17:21";
+		good = vds_parse_time(p->token, &node->u);
+		break;
+	case VDS_KIND_BYTES:
+		expected = "bytes like 4d5a";
+		good = parse_hex_bytes(p->token, &node->len);
+		break;
+	default:
+		break;
+	}
+	if (p->end)
+		return fault(p, "a value");
+	return good ? NULL : fault(p, expected);
+}
+
+static struct vds_error *parse_state(struct parser *p, struct node *node)
+{
+	static const char *const states[] = {"present", "absent", "unreadable",
+					     "invalid"};
+	node->kind = NODE_STATE;
+	if (at_word(p, "not")) {
+		node->negated = true;
+		struct vds_error *err = advance(p);
+		if (err)
+			return err;
+	}
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(states); i++) {
+		if (at_word(p, states[i])) {
+			node->state = (enum state)i;
+			return advance(p);
+		}
+	}
+	return fault(p, "present, absent, unreadable or invalid");
+}
+
+/* True if @op means something for values of @kind. */
+static bool fits(enum vds_kind kind, enum operator op)
+{
+	bool is_text = kind == VDS_KIND_STR || kind == VDS_KIND_FLAGS ||
+		       kind == VDS_KIND_STRS || kind == VDS_KIND_BYTES;
+	if (op == OP_LIKE || op == OP_NOT_LIKE)
+		return is_text;
+	return op == OP_EQ || op == OP_NE ||
+	       (kind != VDS_KIND_BOOL && kind != VDS_KIND_BYTES);
+}
+
+static struct vds_error *parse_comparison(struct parser *p, uint32_t *ret)
+{
+	struct node node = {.kind = NODE_COMPARE};
+	if (p->end || p->quoted)
+		return fault(p, "a column");
+	int column = vds_schema_find(p->schema, p->token);
+	if (column < 0)
+		return fault(p, column == -2 ? "the whole name of a column" :
+					       "a column");
+	node.column = (uint32_t)column;
+	enum vds_kind kind = p->schema->columns[column].kind;
+	struct vds_error *err = advance(p);
+	if (err)
+		return err;
+	if (at_word(p, "is")) {
+		err = advance(p);
+		if (!err)
+			err = parse_state(p, &node);
+	} else if (!p->quoted && parse_operator(p->token, &node.op)) {
+		if (!fits(kind, node.op))
+			return fault(p, "an operator for such a column");
+		err = advance(p);
+		if (!err)
+			err = parse_literal(p, kind, &node);
+		if (!err)
+			err = advance(p);
+	} else if (kind == VDS_KIND_BOOL) {
+		node.kind = NODE_TRUE;
+	} else {
+		return fault(p, "an operator");
+	}
+	return err ? err : add_node(p, node, ret);
+}
+
+static struct vds_error *parse_expr(struct parser *p, uint32_t *ret);
+
+static struct vds_error *parse_factor(struct parser *p, uint32_t *ret)
+{
+	struct vds_error *err;
+	if (p->depth >= MAX_DEPTH)
+		return fault(p, "less nesting");
+	p->depth++;
+	if (at_word(p, "not")) {
+		struct node node = {.kind = NODE_NOT};
+		err = advance(p);
+		if (!err)
+			err = parse_factor(p, &node.left);
+		if (!err)
+			err = add_node(p, node, ret);
+	} else if (at_word(p, "(")) {
+		err = advance(p);
+		if (!err)
+			err = parse_expr(p, ret);
+		if (!err)
+			err = at_word(p, ")") ? advance(p) : fault(p, "')'");
+	} else {
+		err = parse_comparison(p, ret);
+	}
+	p->depth--;
+	return err;
+}
+
+/* A chain of @word ("and", "or"): kept left-deep, so its depth is its length. */
+static struct vds_error *
+parse_chain(struct parser *p, const char *word, enum node_kind kind,
+	    struct vds_error *(*part)(struct parser *, uint32_t *),
+	    uint32_t *ret)
+{
+	struct vds_error *err = part(p, ret);
+	while (!err && at_word(p, word)) {
+		struct node node = {.kind = kind, .left = *ret};
+		err = advance(p);
+		if (!err)
+			err = part(p, &node.right);
+		if (!err)
+			err = add_node(p, node, ret);
+	}
+	return err;
+}
+
+static struct vds_error *parse_term(struct parser *p, uint32_t *ret)
+{
+	return parse_chain(p, "and", NODE_AND, parse_factor, ret);
+}
+
+static struct vds_error *parse_expr(struct parser *p, uint32_t *ret)
+{
+	return parse_chain(p, "or", NODE_OR, parse_term, ret);
+}
+
+struct vds_error *vds_where_parse(const char *text,
+				  const struct vds_schema *schema,
+				  struct vds_where **ret)
+{
+	struct vds_where *where = calloc(1, sizeof(*where));
+	if (!where)
+		return &vds_enomem;
+	struct parser p = {.text = text, .pos = text, .schema = schema,
+			   .where = where};
+	struct vds_error *err = advance(&p);
+	if (!err)
+		err = parse_expr(&p, &where->root);
+	if (!err && !p.end)
+		err = fault(&p, "'and', 'or' or the end");
+	if (err) {
+		vds_where_destroy(where);
+		return err;
+	}
+	*ret = where;
+	return NULL;
+}
+
+void vds_where_destroy(struct vds_where *where)
+{
+	if (!where)
+		return;
+	vds_arena_deinit(&where->arena);
+	free(where);
+}
+
+static char fold(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+static int compare_text(const char *a, size_t a_len, const char *b,
+			size_t b_len)
+{
+	size_t n = VDS_MIN(a_len, b_len);
+	for (size_t i = 0; i < n; i++) {
+		int d = (unsigned char)fold(a[i]) - (unsigned char)fold(b[i]);
+		if (d)
+			return d;
+	}
+	return (a_len > b_len) - (a_len < b_len);
+}
+
+static bool contains(const char *s, size_t len, const char *part,
+		     size_t part_len)
+{
+	for (size_t i = 0; part_len <= len && i <= len - part_len; i++) {
+		if (!compare_text(s + i, part_len, part, part_len))
+			return true;
+	}
+	return false;
+}
+
+static bool matches_glob(const char *glob, const char *s, size_t len)
+{
+	char small[256];
+	_cleanup_free_ char *large = NULL;
+	char *copy = small;
+	if (len >= sizeof(small)) {
+		copy = large = malloc(len + 1);
+		if (!copy)
+			return false;
+	}
+	memcpy(copy, s, len);
+	copy[len] = 0;
+	return vds_glob_match(glob, copy);
+}
+
+static bool is_ordered(enum operator op, int order)
+{
+	switch (op) {
+	case OP_EQ:
+	case OP_NE:	/* the caller turns it round */
+		return order == 0;
+	case OP_LT:
+		return order < 0;
+	case OP_LE:
+		return order <= 0;
+	case OP_GT:
+		return order > 0;
+	case OP_GE:
+		return order >= 0;
+	case OP_LIKE:
+	case OP_NOT_LIKE:
+		break;
+	}
+	return false;
+}
+
+static bool test_text(const struct node *node, const char *s, size_t len)
+{
+	if (node->op != OP_LIKE && node->op != OP_NOT_LIKE)
+		return is_ordered(node->op,
+				  compare_text(s, len, node->s, node->len));
+	return node->is_glob ? matches_glob(node->s, s, len) :
+			       contains(s, len, node->s, node->len);
+}
+
+static bool test_number(const struct node *node, uint64_t v)
+{
+	return is_ordered(node->op, (v > node->u) - (v < node->u));
+}
+
+static bool test_bytes(const struct node *node, const struct vds_value *value)
+{
+	if (node->op == OP_LIKE || node->op == OP_NOT_LIKE)
+		return value->count && memmem(value->bytes, value->count,
+					      node->s, node->len);
+	return value->count == node->len &&
+	       !memcmp(value->bytes, node->s, node->len);
+}
+
+/* As the positive operator: != and !~ are turned round by the caller. */
+static bool test_value(const struct node *node, const struct vds_value *value)
+{
+	switch (value->kind) {
+	case VDS_KIND_INT:
+		return is_ordered(node->op, (value->i > node->i) -
+						    (value->i < node->i));
+	case VDS_KIND_STR:
+	case VDS_KIND_FLAGS:
+		return test_text(node, value->s ? value->s : "", value->count);
+	case VDS_KIND_BYTES:
+		return test_bytes(node, value);
+	case VDS_KIND_INTS:
+		for (uint32_t i = 0; i < value->count; i++) {
+			if (test_number(node, value->list[i]))
+				return true;
+		}
+		return false;
+	case VDS_KIND_STRS:
+		for (uint32_t i = 0; i < value->count;) {
+			size_t len = strlen(value->s + i);
+			if (test_text(node, value->s + i, len))
+				return true;
+			i += (uint32_t)len + 1;
+		}
+		return false;
+	default:
+		return test_number(node, value->u);
+	}
+}
+
+static bool test_state(const struct node *node, const struct vds_value *value)
+{
+	enum vds_absence absence = VDS_ABSENCE_NONE;
+	bool present = value->kind != VDS_KIND_NONE, is = false;
+	if (!present)
+		absence = vds_absence_of(value->why);
+	switch (node->state) {
+	case STATE_PRESENT:
+		is = present;
+		break;
+	case STATE_ABSENT:
+		is = !present;
+		break;
+	case STATE_UNREADABLE:
+		is = absence == VDS_ABSENCE_UNREADABLE;
+		break;
+	case STATE_INVALID:
+		is = absence == VDS_ABSENCE_INVALID;
+		break;
+	}
+	return is != node->negated;
+}
+
+static bool test_leaf(const struct node *node, const struct vds_value *values)
+{
+	const struct vds_value *value = &values[node->column];
+	if (node->kind == NODE_STATE)
+		return test_state(node, value);
+	if (value->kind == VDS_KIND_NONE)
+		return false;
+	if (node->kind == NODE_TRUE)
+		return value->u;
+	bool negative = node->op == OP_NE || node->op == OP_NOT_LIKE;
+	return test_value(node, value) != negative;
+}
+
+/*
+ * Children stand before their parents, so one pass over the nodes evaluates
+ * the tree without recursion.
+ */
+bool vds_where_match(const struct vds_where *where,
+		     const struct vds_value *values)
+{
+	bool results[MAX_NODES];
+	for (size_t i = 0; i < where->count; i++) {
+		const struct node *node = &where->nodes[i];
+		switch (node->kind) {
+		case NODE_AND:
+			results[i] = results[node->left] &&
+				     results[node->right];
+			break;
+		case NODE_OR:
+			results[i] = results[node->left] ||
+				     results[node->right];
+			break;
+		case NODE_NOT:
+			results[i] = !results[node->left];
+			break;
+		default:
+			results[i] = test_leaf(node, values);
+		}
+	}
+	return results[where->root];
+}
