@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ca: control areas as WinDbg's !ca shows them: segment, counts, flags in
+ * words, file; then a row per subsection and a row per view on its list.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <vadose/plugin.h>
+#include <vadose/record.h>
+#include <vadose/sharing.h>
+
+enum {
+	COL_CA,
+	COL_BACKING,
+	COL_FILE,
+	COL_SEGMENT,
+	COL_FLAGS,
+	COL_SECTION_REFS,
+	COL_PFN_REFS,
+	COL_MAPPED_VIEWS,
+	COL_USER_REFS,
+	COL_SIZE,
+	COL_FILE_OBJECT,
+	COL_KIND,
+	COL_ADDRESS,
+	COL_FIRST_PAGE,
+	COL_PAGES,
+	COL_BASE_PTE,
+	COL_PROTECTION,
+	COL_FILE_OFFSET,
+	COL_FILE_BYTES,
+	COL_PID,
+	COL_PROCESS,
+	COL_EPROCESS,
+	COL_START,
+	COL_END,
+	COL_LISTED,
+	COL_IN_TREE,
+	NUM_COLS,
+};
+
+#define KEY VDS_COLUMN_KEY
+#define GROUP VDS_COLUMN_GROUP
+
+static const struct vds_column columns[NUM_COLS] = {
+	[COL_CA] = {"section.control_area", VDS_KIND_ADDR, KEY | GROUP, "Control area", NULL, "address of the CONTROL_AREA", NULL},
+	[COL_BACKING] = {"section.backing", VDS_KIND_STR, GROUP, "Backing", NULL, "what backs it", NULL},
+	[COL_FILE] = {"section.file", VDS_KIND_STR, GROUP, "File", NULL, "name of the mapped file", "file.path"},
+	[COL_SEGMENT] = {"section.segment", VDS_KIND_ADDR, GROUP, "Segment", NULL, "address of the SEGMENT", NULL},
+	[COL_FLAGS] = {"section.flags", VDS_KIND_FLAGS, GROUP, "Flags", NULL, "u.Flags in words", NULL},
+	[COL_SECTION_REFS] = {"section.section_references", VDS_KIND_INT, GROUP, "Section ref", NULL, "NumberOfSectionReferences", NULL},
+	[COL_PFN_REFS] = {"section.pfn_references", VDS_KIND_INT, GROUP, "Pfn ref", NULL, "NumberOfPfnReferences", NULL},
+	[COL_MAPPED_VIEWS] = {"section.mapped_views", VDS_KIND_INT, GROUP, "Mapped views", NULL, "NumberOfMappedViews", NULL},
+	[COL_USER_REFS] = {"section.user_references", VDS_KIND_INT, GROUP, "User ref", NULL, "NumberOfUserReferences", NULL},
+	[COL_SIZE] = {"section.size", VDS_KIND_SIZE, GROUP, "Size", "bytes", "Segment.SizeOfSegment", NULL},
+	[COL_FILE_OBJECT] = {"section.file_object", VDS_KIND_ADDR, GROUP, "File object", NULL, "FILE_OBJECT", NULL},
+	[COL_KIND] = {"part.kind", VDS_KIND_STR, KEY, "Part", NULL, "subsection, or view: process, session, system", NULL},
+	[COL_ADDRESS] = {"part.address", VDS_KIND_ADDR, KEY, "Address", NULL, "of the SUBSECTION, the MMVAD or the view's list entry", NULL},
+	[COL_FIRST_PAGE] = {"part.first_page", VDS_KIND_INT, 0, "Page", "pages", "index of its first page in the section", NULL},
+	[COL_PAGES] = {"part.pages", VDS_KIND_INT, 0, "Pages", "pages", "PtesInSubsection, or pages of the view", NULL},
+	[COL_BASE_PTE] = {"part.base_pte", VDS_KIND_ADDR, 0, "Base PTE", NULL, "first prototype PTE", NULL},
+	[COL_PROTECTION] = {"part.protection", VDS_KIND_STR, 0, "Protection", NULL, "of the subsection or the view", NULL},
+	[COL_FILE_OFFSET] = {"part.file_offset", VDS_KIND_SIZE, 0, "File offset", "bytes", "where it begins in the file, or the view in the section", NULL},
+	[COL_FILE_BYTES] = {"part.file_bytes", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "File bytes", "bytes", "bytes that come from the file; the rest is zero fill", NULL},
+	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process of the view", "process.pid"},
+	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "its name", "process.name"},
+	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, VDS_COLUMN_WIDE, "EPROCESS", NULL, "its EPROCESS", NULL},
+	[COL_START] = {"vad.start", VDS_KIND_ADDR, 0, "Start", NULL, "first byte of the view", NULL},
+	[COL_END] = {"vad.end", VDS_KIND_ADDR, 0, "End", NULL, "last byte of the view, inclusive", NULL},
+	[COL_LISTED] = {"part.listed", VDS_KIND_BOOL, 0, "Listed", NULL, "the control area's own list names the view", NULL},
+	[COL_IN_TREE] = {"part.in_tree", VDS_KIND_BOOL, 0, "In tree", NULL, "a process's VAD tree leads to the view", NULL},
+};
+
+static const struct vds_option options[] = {
+	{"address", VDS_OPTION_UINTS, 0, "ADDR", NULL, NULL, "only these control areas"},
+	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL, "only control areas whose file name matches"},
+};
+
+struct context {
+	const struct vds_sharing *sharing;
+	/* Views of known sections, by (control area, node). */
+	const struct vds_view **views;
+	size_t num_views;
+	const uint64_t *areas;
+	size_t num_areas;
+};
+
+static void fill_section(struct vds_run *run, const struct vds_section *s,
+			 struct vds_value *v)
+{
+	const struct vds_type *flags = vds_type_find(run, "_MMSECTION_FLAGS");
+	v[COL_CA] = vds_addr(s->control_area);
+	if (s->why) {
+		v[COL_BACKING] = vds_absent(s->why);
+		return;
+	}
+	v[COL_BACKING] = vds_str(vds_backing_str(s->backing));
+	v[COL_FILE] = s->file_name ? vds_str(s->file_name) :
+				     vds_absent(s->file_name_why);
+	v[COL_SEGMENT] = vds_addr(s->segment);
+	v[COL_FLAGS] = vds_flags(vds_bit_field_words(run, flags, s->flags));
+	v[COL_SECTION_REFS] = vds_int((int64_t)s->section_references);
+	v[COL_PFN_REFS] = vds_int((int64_t)s->pfn_references);
+	v[COL_MAPPED_VIEWS] = vds_int((int64_t)s->mapped_views);
+	v[COL_USER_REFS] = vds_int((int64_t)s->user_references);
+	v[COL_SIZE] = vds_or(s->size_why, vds_size(s->size));
+	if (s->file_object)
+		v[COL_FILE_OBJECT] = vds_addr(s->file_object);
+}
+
+static struct vds_error *emit_subsections(struct vds_run *run,
+					  const struct vds_section *s,
+					  const struct vds_value *common)
+{
+	for (size_t i = 0; i < s->num_subsections; i++) {
+		const struct vds_subsection *sub = &s->subsections[i];
+		struct vds_value v[NUM_COLS];
+		memcpy(v, common, sizeof(v));
+		v[COL_KIND] = vds_str("subsection");
+		v[COL_ADDRESS] = vds_addr(sub->address);
+		v[COL_FIRST_PAGE] = vds_int((int64_t)sub->first_page);
+		v[COL_PAGES] = vds_int(sub->ptes);
+		if (sub->base)
+			v[COL_BASE_PTE] = vds_addr(sub->base);
+		v[COL_PROTECTION] = vds_str(vds_protection_str(sub->protection));
+		if (s->backing != VDS_BACKING_PAGEFILE) {
+			v[COL_FILE_OFFSET] = vds_size(sub->file_offset);
+			v[COL_FILE_BYTES] = vds_size(sub->file_bytes);
+		}
+		struct vds_error *err = vds_emit(run, v);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static int compare_at(const struct vds_view *view, uint64_t area, uint64_t node)
+{
+	uint64_t own = view->section->control_area;
+	if (own != area)
+		return own < area ? -1 : 1;
+	return view->node < node ? -1 : view->node > node;
+}
+
+static int compare_views(const void *pa, const void *pb)
+{
+	const struct vds_view *a = *(const struct vds_view *const *)pa;
+	const struct vds_view *b = *(const struct vds_view *const *)pb;
+	return compare_at(a, b->section->control_area, b->node);
+}
+
+static struct vds_error *index_views(struct vds_run *run, struct context *c)
+{
+	const struct vds_sharing *sharing = c->sharing;
+	c->views = vds_alloc(run, sharing->num_views + 1, sizeof(*c->views));
+	if (!c->views)
+		return &vds_enomem;
+	for (size_t i = 0; i < sharing->num_views; i++) {
+		const struct vds_view *view = sharing->views[i];
+		if (view->section && !view->section->why)
+			c->views[c->num_views++] = view;
+	}
+	qsort(c->views, c->num_views, sizeof(*c->views), compare_views);
+	return NULL;
+}
+
+/* First view at or after (area, node). */
+static size_t lower_bound(const struct context *c, uint64_t area, uint64_t node)
+{
+	size_t low = 0, high = c->num_views;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (compare_at(c->views[mid], area, node) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* The view of the VAD trees whose node is @node, or NULL. */
+static const struct vds_view *view_of(const struct context *c, uint64_t area,
+				      uint64_t node)
+{
+	size_t i = lower_bound(c, area, node);
+	if (i < c->num_views && !compare_at(c->views[i], area, node))
+		return c->views[i];
+	return NULL;
+}
+
+static void fill_process(struct vds_run *run, uint64_t eprocess,
+			 struct vds_value *v)
+{
+	v[COL_EPROCESS] = vds_addr(eprocess);
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *p = vds_process_at(run, i);
+		if (!p || p->eprocess != eprocess)
+			continue;
+		v[COL_PID] = vds_int(p->pid);
+		v[COL_PROCESS] = p->name ? vds_str(p->name) :
+					   vds_absent(p->name_why);
+	}
+}
+
+static void fill_view(const struct vds_view *view, struct vds_value *v)
+{
+	v[COL_START] = vds_addr(view->start);
+	v[COL_END] = vds_addr(view->end);
+	v[COL_BASE_PTE] = vds_addr(view->first_prototype_pte);
+	v[COL_PROTECTION] = vds_str(vds_protection_str(view->protection));
+	v[COL_PAGES] = vds_int((int64_t)((view->end - view->start) / 4096 + 1));
+	if (view->has_pages) {
+		v[COL_FIRST_PAGE] = vds_int((int64_t)view->first_page);
+		v[COL_FILE_OFFSET] = vds_size(view->first_page * 4096);
+	}
+}
+
+static const char *const kinds[] = {
+	[VDS_VIEW_PROCESS] = "process", [VDS_VIEW_SESSION] = "session",
+	[VDS_VIEW_SYSTEM] = "system",
+};
+
+/* Views that the control area lists, and whether a tree knows them too. */
+static struct vds_error *emit_listed(struct vds_run *run,
+				     const struct context *c,
+				     const struct vds_section *s,
+				     const struct vds_listed_view *listed,
+				     size_t count,
+				     const struct vds_value *common)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct vds_listed_view *l = &listed[i];
+		struct vds_value v[NUM_COLS];
+		memcpy(v, common, sizeof(v));
+		v[COL_KIND] = vds_str(kinds[l->owner]);
+		v[COL_ADDRESS] = vds_addr(l->vad ? l->vad : l->links);
+		v[COL_LISTED] = vds_bool(true);
+		if (l->owner == VDS_VIEW_PROCESS) {
+			const struct vds_view *view =
+				view_of(c, s->control_area, l->vad);
+			v[COL_IN_TREE] = vds_bool(view != NULL);
+			fill_process(run, l->eprocess, v);
+			if (view)
+				fill_view(view, v);
+		} else {
+			v[COL_START] = vds_addr(l->va);
+			v[COL_FILE_OFFSET] = vds_or(l->offset_why,
+						    vds_size(l->offset));
+		}
+		struct vds_error *err = vds_emit(run, v);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* Views of VAD trees that the list does not name. */
+static struct vds_error *emit_unlisted(struct vds_run *run,
+				       const struct context *c,
+				       const struct vds_section *s,
+				       const struct vds_listed_view *listed,
+				       size_t count, bool complete,
+				       const struct vds_value *common)
+{
+	for (size_t i = lower_bound(c, s->control_area, 0); i < c->num_views;
+	     i++) {
+		const struct vds_view *view = c->views[i];
+		bool found = false;
+		if (view->section->control_area != s->control_area)
+			break;
+		for (size_t k = 0; k < count && !found; k++)
+			found = listed[k].vad == view->node;
+		if (found)
+			continue;
+		const struct vds_process *p = vds_process_at(run, view->process);
+		if (!p)
+			return &vds_enomem;
+		struct vds_value v[NUM_COLS];
+		memcpy(v, common, sizeof(v));
+		v[COL_KIND] = vds_str("process");
+		v[COL_ADDRESS] = vds_addr(view->node);
+		v[COL_LISTED] = complete ? vds_bool(false) :
+					   vds_absent(VDS_BAD_DATA);
+		v[COL_IN_TREE] = vds_bool(true);
+		fill_process(run, p->eprocess, v);
+		fill_view(view, v);
+		struct vds_error *err = vds_emit(run, v);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static struct vds_error *emit_area(struct vds_run *run, size_t index, void *ctx)
+{
+	const struct context *c = ctx;
+	const struct vds_process *any = vds_process_at(run, 0);
+	const struct vds_section *s =
+		any ? vds_section_at(any, c->areas[index]) : NULL;
+	const char *glob = vds_option_str(run, "name");
+	struct vds_value common[NUM_COLS] = {0};
+	enum vds_why why;
+	size_t count;
+	if (!s)
+		return &vds_enomem;
+	if (glob && !(s->file_name && vds_match(glob, s->file_name)))
+		return NULL;
+	fill_section(run, s, common);
+	if (s->why)
+		return vds_emit(run, common);
+	const struct vds_listed_view *listed = vds_section_listed_views(
+		any, s->control_area, &count, &why);
+	struct vds_error *err = emit_subsections(run, s, common);
+	if (!err)
+		err = emit_listed(run, c, s, listed, count, common);
+	if (!err)
+		err = emit_unlisted(run, c, s, listed, count, !why, common);
+	return err;
+}
+
+/* Without --address: each control area that some view leads to. */
+static struct vds_error *list_areas(struct vds_run *run, struct context *c)
+{
+	uint64_t *areas = vds_alloc(run, c->num_views + 1, sizeof(*areas));
+	if (!areas)
+		return &vds_enomem;
+	for (size_t i = 0; i < c->num_views; i++) {
+		uint64_t area = c->views[i]->section->control_area;
+		if (!c->num_areas || areas[c->num_areas - 1] != area)
+			areas[c->num_areas++] = area;
+	}
+	c->areas = areas;
+	return NULL;
+}
+
+static struct vds_error *run_ca(struct vds_run *run,
+				const struct vds_process *process)
+{
+	struct context c = {0};
+	struct vds_sharing_options how = {.physical = true};
+	(void)process;
+	if (!vds_num_processes(run))
+		return NULL;
+	struct vds_error *err = vds_sharing_build(run, &how, &c.sharing);
+	if (!err)
+		err = index_views(run, &c);
+	if (err)
+		return err;
+	c.areas = vds_option_uints(run, "address", &c.num_areas);
+	if (!c.num_areas)
+		err = list_areas(run, &c);
+	if (!err)
+		err = vds_parallel(run, c.num_areas, emit_area, &c);
+	return err;
+}
+
+VDS_PLUGIN(ca) = {
+	VDS_PLUGIN_HEADER(ca),
+	.version = "1.0.0",
+	.summary = "control areas: segment, subsections, flags, views",
+	.record = "control_area",
+	.scope = VDS_ONCE,
+	.columns = columns,
+	.num_columns = NUM_COLS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
+	.run = run_ca,
+};
