@@ -28,6 +28,15 @@ static inline uint64_t bits(const struct vds_field *field, uint64_t raw)
 			field->bit_len);
 }
 
+static uint64_t single_bit(const struct vds_profile *profile,
+			   const char *type, const char *member)
+{
+	struct vds_field field;
+	if (!bind(profile, type, member, &field) || field.bit_len != 1)
+		return 0;
+	return UINT64_C(1) << (field.offset * 8 + field.bit_pos);
+}
+
 static inline bool bit(const struct vds_field *field, uint64_t raw)
 {
 	return field->present && bits(field, raw);
@@ -75,6 +84,9 @@ enum vds_why vds_pte_format_init(struct vds_pte_format *ret,
 		return VDS_NO_FIELD;
 	f.hw_pfn_mask = ((UINT64_C(1) << pfn.bit_len) - 1) << pfn.bit_pos &
 			~VDS_PAGE_MASK;
+	f.hw_write = single_bit(profile, "_MMPTE_HARDWARE", "Write");
+	f.hw_copy_on_write = single_bit(profile, "_MMPTE_HARDWARE",
+					"CopyOnWrite");
 	f.has_swizzle = f.soft_swizzle.present;
 	*ret = f;
 	return VDS_PRESENT;

@@ -17,6 +17,12 @@ struct vds_pte_format {
 	uint64_t invalid_mask;
 	enum vds_why mask_why;
 	uint64_t hw_pfn_mask;	/* of hardware PTEs (bits 12-47 or 12-51) */
+	/*
+	 * NT's own Write (the page may be written; the hardware's bit is set
+	 * by the first write) and CopyOnWrite bits of hardware PTEs, 0 if the
+	 * layout has none.
+	 */
+	uint64_t hw_write, hw_copy_on_write;
 	struct vds_field soft_protection, soft_prototype, soft_transition,
 		soft_pagefile_low, soft_pagefile_high, soft_swizzle;
 	struct vds_field proto_protection, proto_address, proto_read_only;

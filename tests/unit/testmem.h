@@ -98,7 +98,8 @@ static inline uint64_t testmem_get64(const struct testmem *mem, uint64_t pa)
 
 /*
  * Maps the 4 KiB page at @va to @pa in the tables below @dtb (4 levels),
- * taking pages for new tables from *next on. Flags are those of the leaf.
+ * taking pages for new tables from *next on. Flags are those of the leaf;
+ * tables of the upper half are the supervisor's.
  */
 static inline void testmem_map(struct testmem *mem, uint64_t dtb,
 			       uint64_t *next, uint64_t va, uint64_t pa,
@@ -109,7 +110,7 @@ static inline void testmem_map(struct testmem *mem, uint64_t dtb,
 		uint64_t slot = table + ((va >> shift) & 0x1ff) * 8;
 		uint64_t entry = testmem_get64(mem, slot);
 		if (!entry) {
-			entry = *next | 0x67;
+			entry = *next | (va >> 63 ? 0x63 : 0x67);
 			*next += 4096;
 			testmem_put64(mem, slot, entry);
 		}
