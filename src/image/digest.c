@@ -157,7 +157,9 @@ struct vds_error *vds_image_digest_file(const struct vds_image *image,
 					const struct vds_progress *progress,
 					struct vds_digest *ret)
 {
-	if (!image->file)
+	const struct vds_file *file = image->container ? image->container :
+							 image->file;
+	if (!file)
 		return vds_error_create(VDS_ERROR_UNSUPPORTED,
 					"%s: a directory has no hash of its own",
 					image->path);
@@ -165,10 +167,10 @@ struct vds_error *vds_image_digest_file(const struct vds_image *image,
 	if (!buf)
 		return &vds_enomem;
 	struct vds_sha256 hash;
-	struct vds_digest digest = {.size = vds_file_size(image->file)};
+	struct vds_digest digest = {.size = vds_file_size(file)};
 	vds_sha256_init(&hash);
 	for (uint64_t pos = 0; pos < digest.size;) {
-		size_t n = vds_file_pread(image->file, pos, buf, BLOCK);
+		size_t n = vds_file_pread(file, pos, buf, BLOCK);
 		if (!n)
 			return vds_error_create(VDS_ERROR_NO_INPUT,
 						"%s: can't be read at offset 0x%llx",

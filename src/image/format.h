@@ -21,6 +21,8 @@ struct vds_image {
 	struct vds_arena arena;
 	struct vds_notes notes;
 	struct vds_file *file;		/* NULL for a directory volume */
+	/* The file that was opened, if `file` has replaced it; else NULL. */
+	struct vds_file *container;
 	const char *path;
 	const char *format;		/* set by vds_image_open() */
 	const char *dialect;		/* "" if there is only one */
@@ -78,6 +80,18 @@ struct vds_image_format {
 	/* True: open() takes directories too, with image->file NULL. */
 	bool directories;
 };
+
+/*
+ * Makes @file (owned from here on) the one that positions refer to: the .vmem
+ * beside a .vmss, the unpacked content of a wrapper.
+ */
+void vds_image_replace_file(struct vds_image *image, struct vds_file *file);
+/*
+ * For a wrapper's open(), after vds_image_replace_file(): opens the content as
+ * any format but @wrapper.
+ */
+struct vds_error *vds_image_open_inner(struct vds_image *image,
+				       const struct vds_image_format *wrapper);
 
 /*
  * Adds a range; overlap (the first added wins, with a note) and order are

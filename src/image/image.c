@@ -9,20 +9,24 @@
 #include "base/util.h"
 #include "image/format.h"
 
+extern const struct vds_image_format vds_format_avml;
 extern const struct vds_image_format vds_format_dump;
 extern const struct vds_image_format vds_format_elf;
 extern const struct vds_image_format vds_format_foreign;
 extern const struct vds_image_format vds_format_lime;
 extern const struct vds_image_format vds_format_raw;
 extern const struct vds_image_format vds_format_vmware;
+extern const struct vds_image_format vds_format_wrapper;
 
 /* In order of detection: magic numbers first, raw takes what is left. */
 static const struct vds_image_format *const formats[] = {
 	&vds_format_lime,
+	&vds_format_avml,
 	&vds_format_dump,
 	&vds_format_elf,
 	&vds_format_vmware,
 	&vds_format_foreign,
+	&vds_format_wrapper,
 	&vds_format_raw,
 };
 
@@ -131,10 +135,11 @@ static void reset(struct vds_image *image)
 	vds_range_index_deinit(&image->index);
 	vds_notes_deinit(&image->notes);
 	struct vds_arena arena = image->arena;
-	struct vds_file *file = image->file;
-	const char *path = image->path;
-	*image = (struct vds_image){.arena = arena, .file = file, .path = path,
-				    .dialect = ""};
+	*image = (struct vds_image){
+		.arena = arena, .file = image->file,
+		.container = image->container, .path = image->path,
+		.format = image->format, .dialect = "",
+	};
 }
 
 void vds_image_close(struct vds_image *image)
@@ -143,6 +148,7 @@ void vds_image_close(struct vds_image *image)
 		return;
 	reset(image);
 	vds_file_close(image->file);
+	vds_file_close(image->container);
 	vds_arena_deinit(&image->arena);
 	free(image);
 }
@@ -175,14 +181,16 @@ static struct vds_error *open_forced(struct vds_image *image, const char *name)
 				name);
 }
 
-static struct vds_error *open_detected(struct vds_image *image)
+static struct vds_error *open_detected(struct vds_image *image,
+				       const struct vds_image_format *except)
 {
 	uint8_t head[4096];
 	size_t len = image->file ? vds_file_pread(image->file, 0, head,
 						  sizeof(head)) : 0;
 	for (size_t i = 0; i < VDS_ARRAY_SIZE(formats); i++) {
-		if (image->file ? !formats[i]->probe(image->file, head, len) :
-				  !formats[i]->directories)
+		if (formats[i] == except ||
+		    (image->file ? !formats[i]->probe(image->file, head, len) :
+				   !formats[i]->directories))
 			continue;
 		struct vds_error *err = open_as(image, formats[i]);
 		if (!vds_error_catch(err, VDS_ERROR_NOT_MINE))
@@ -190,6 +198,21 @@ static struct vds_error *open_detected(struct vds_image *image)
 	}
 	return vds_error_create(VDS_ERROR_NOT_AN_IMAGE,
 				"not a memory image in any known format");
+}
+
+void vds_image_replace_file(struct vds_image *image, struct vds_file *file)
+{
+	if (image->container)
+		vds_file_close(image->file);
+	else
+		image->container = image->file;
+	image->file = file;
+}
+
+struct vds_error *vds_image_open_inner(struct vds_image *image,
+				       const struct vds_image_format *wrapper)
+{
+	return open_detected(image, wrapper);
 }
 
 /* Some format must want directories, or the usual error says what it is. */
@@ -265,7 +288,7 @@ struct vds_error *vds_image_open(const char *path,
 	if (!err) {
 		err = options && options->format ?
 			      open_forced(image, options->format) :
-			      open_detected(image);
+			      open_detected(image, NULL);
 		if (!err)
 			err = finish(image);
 		err = vds_error_prefix(err, "%s", path);
@@ -329,7 +352,9 @@ const char *vds_image_path(const struct vds_image *image)
 
 uint64_t vds_image_file_size(const struct vds_image *image)
 {
-	return image->file ? vds_file_size(image->file) : 0;
+	const struct vds_file *file = image->container ? image->container :
+							 image->file;
+	return file ? vds_file_size(file) : 0;
 }
 
 const struct vds_image_hints *vds_image_hints(const struct vds_image *image)

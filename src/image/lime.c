@@ -4,23 +4,16 @@
  * of a 32-byte header and the bytes of one range, one after the other, with
  * nothing before, between or behind them.
  */
+#include "image/lime.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/util.h"
-#include "image/format.h"
 
-#define HEADER 32
-#define LIME_MAGIC 0x4c694d45	/* "EMiL" in the file */
-#define AVML_MAGIC 0x4c4d5641	/* "AVML" in the file */
-#define MAX_RECORDS ((size_t)1 << 20)
-
-struct header {
-	uint32_t magic, version;
-	uint64_t first, last;	/* inclusive physical addresses */
-	uint64_t reserved;
-};
+#define HEADER VDS_LIME_HEADER
+#define SEARCH_STEP ((size_t)1 << 20)
 
 struct walk {
 	struct vds_image *image;
@@ -33,30 +26,26 @@ struct walk {
 	uint64_t first, last;
 };
 
-static bool read_header(const struct walk *w, uint64_t pos, struct header *ret)
+bool vds_lime_read_header(const struct vds_image *image, uint64_t pos,
+			  struct vds_lime_header *ret)
 {
 	uint8_t h[HEADER];
-	if (vds_file_pread(w->image->file, pos, h, HEADER) < HEADER)
+	if (vds_file_pread(image->file, pos, h, HEADER) < HEADER)
 		return false;
-	*ret = (struct header){vds_le32(h), vds_le32(h + 4), vds_le64(h + 8),
-			       vds_le64(h + 16), vds_le64(h + 24)};
+	*ret = (struct vds_lime_header){vds_le32(h), vds_le32(h + 4),
+					vds_le64(h + 8), vds_le64(h + 16),
+					vds_le64(h + 24)};
 	return true;
 }
 
-#define SEARCH_STEP ((size_t)1 << 20)
-
-/*
- * True if the file holds nothing but zeros from @pos on: padding. A zero
- * header alone proves nothing, the previous payload may have been cut short.
- */
-static bool zeros_from(const struct walk *w, uint64_t pos)
+bool vds_lime_only_zeros(const struct vds_image *image, uint64_t pos)
 {
+	uint64_t size = vds_file_size(image->file);
 	_cleanup_free_ uint8_t *buf = malloc(SEARCH_STEP);
-	if (!buf || pos > w->size)
+	if (!buf || pos > size)
 		return false;
-	while ((pos = vds_file_next_data(w->image->file, pos)) < w->size) {
-		size_t n = vds_file_pread(w->image->file, pos, buf,
-					  SEARCH_STEP);
+	while ((pos = vds_file_next_data(image->file, pos)) < size) {
+		size_t n = vds_file_pread(image->file, pos, buf, SEARCH_STEP);
 		if (!n || buf[0] || memcmp(buf, buf + 1, n - 1))
 			return false;
 		pos += n;
@@ -64,33 +53,39 @@ static bool zeros_from(const struct walk *w, uint64_t pos)
 	return true;
 }
 
-static struct vds_error *check_header(const struct walk *w,
-				      const struct header *h)
+struct vds_error *vds_lime_check_header(struct vds_image *image, uint64_t pos,
+					const struct vds_lime_header *h)
 {
-	unsigned long long pos = w->pos;
-	if (h->version != 1)
+	bool avml = h->magic == VDS_AVML_MAGIC;
+	const char *name = avml ? "AVML" : "LiME";
+	unsigned int version = avml ? 2 : 1;
+	if (h->version != version)
 		return vds_error_create(VDS_ERROR_UNSUPPORTED,
-					"LiME header at offset 0x%llx: version %u is not supported (only 1 is)",
-					pos, h->version);
+					"%s header at offset 0x%llx: version %u is not supported (only %u is)",
+					name, (unsigned long long)pos,
+					h->version, version);
 	if (h->last < h->first)
 		return vds_error_create(VDS_ERROR_FORMAT,
-					"LiME header at offset 0x%llx: end address 0x%llx lies below start address 0x%llx",
-					pos, (unsigned long long)h->last,
+					"%s header at offset 0x%llx: end address 0x%llx lies below start address 0x%llx",
+					name, (unsigned long long)pos,
+					(unsigned long long)h->last,
 					(unsigned long long)h->first);
 	if (h->last >= VDS_PA_LIMIT)
 		return vds_error_create(VDS_ERROR_FORMAT,
-					"LiME header at offset 0x%llx: end address 0x%llx exceeds the 52 bits of a physical address",
-					pos, (unsigned long long)h->last);
+					"%s header at offset 0x%llx: end address 0x%llx exceeds the 52 bits of a physical address",
+					name, (unsigned long long)pos,
+					(unsigned long long)h->last);
 	if (h->reserved)
-		vds_note(&w->image->notes, "lime_reserved", w->pos,
-			 "LiME header at offset 0x%llx: reserved field is 0x%llx, not 0",
-			 pos, (unsigned long long)h->reserved);
+		vds_note(&image->notes, "lime_reserved", pos,
+			 "%s header at offset 0x%llx: reserved field is 0x%llx, not 0",
+			 name, (unsigned long long)pos,
+			 (unsigned long long)h->reserved);
 	return NULL;
 }
 
 static bool is_next_header(const struct walk *w, const uint8_t *p)
 {
-	return vds_le32(p) == LIME_MAGIC && vds_le32(p + 4) == 1 &&
+	return vds_le32(p) == VDS_LIME_MAGIC && vds_le32(p + 4) == 1 &&
 	       vds_le64(p + 8) > w->last && vds_le64(p + 16) >= vds_le64(p + 8) &&
 	       vds_le64(p + 16) < VDS_PA_LIMIT && !vds_le64(p + 24);
 }
@@ -184,12 +179,17 @@ static struct vds_error *resync(struct walk *w, bool *done)
 /* Looks at w->pos, where the previous record says that it ends. */
 static struct vds_error *step(struct walk *w, bool *done)
 {
-	struct header h = {0};
+	struct vds_lime_header h = {0};
 	struct vds_error *err;
-	bool whole = read_header(w, w->pos, &h);
-	bool padding = w->records && !h.magic && zeros_from(w, w->pos);
-	if (!padding && h.magic != LIME_MAGIC && h.magic != AVML_MAGIC &&
-	    w->pending)
+	bool whole = vds_lime_read_header(w->image, w->pos, &h);
+	/*
+	 * Padding only if nothing else follows: a zero header alone may be
+	 * memory behind a payload that was cut short.
+	 */
+	bool padding = w->records && !h.magic &&
+		       vds_lime_only_zeros(w->image, w->pos);
+	if (!padding && h.magic != VDS_LIME_MAGIC &&
+	    h.magic != VDS_AVML_MAGIC && w->pending)
 		return resync(w, done);
 	err = add_record(w, w->last - w->first + 1);
 	if (err)
@@ -198,15 +198,15 @@ static struct vds_error *step(struct walk *w, bool *done)
 		*done = true;
 		return NULL;
 	}
-	if (h.magic == AVML_MAGIC || !whole || h.magic != LIME_MAGIC)
+	if (!whole || h.magic != VDS_LIME_MAGIC)
 		return vds_error_create(VDS_ERROR_NOT_MINE, "not only LiME");
-	err = check_header(w, &h);
+	err = vds_lime_check_header(w->image, w->pos, &h);
 	if (err)
 		return err;
-	if (w->records++ >= MAX_RECORDS)
+	if (w->records++ >= VDS_LIME_MAX_RECORDS)
 		return vds_error_create(VDS_ERROR_UNSUPPORTED,
 					"more than %zu LiME records",
-					MAX_RECORDS);
+					VDS_LIME_MAX_RECORDS);
 	w->payload = w->pos + HEADER;
 	w->first = h.first;
 	w->last = h.last;
@@ -220,7 +220,7 @@ static bool lime_probe(const struct vds_file *file, const uint8_t *head,
 		       size_t len)
 {
 	(void)file;
-	return len >= 4 && vds_le32(head) == LIME_MAGIC;
+	return len >= 4 && vds_le32(head) == VDS_LIME_MAGIC;
 }
 
 static struct vds_error *lime_open(struct vds_image *image)

@@ -395,9 +395,7 @@ static struct vds_error *open_state(struct vmware *vm)
 	err = vds_file_open(path, &vmem);
 	if (err)
 		return err;
-	/* From here on the memory file is the container's data. */
-	vds_file_close(vm->image->file);
-	vm->image->file = vmem;
+	vds_image_replace_file(vm->image, vmem);
 	vm->image->dialect = "vmem + state";
 	return add_regions(vm, 0, vds_file_size(vmem));
 }

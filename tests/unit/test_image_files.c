@@ -26,6 +26,9 @@ static const struct {
 	{"made-by-lab/tiny-rdmp-type8.dmp", "crashdump", 0x100000, TINY},
 	{"made-by-lab/tiny-rdmp-typea.dmp", "crashdump", 0x100000, TINY},
 	{"made-by-lab/tiny-pmemlike.elf", "elf", 0x100000, TINY},
+	{"made-by-lab/tiny.avml", "avml", 0x100000, TINY},
+	{"made-by-lab/tiny-snappyframed.raw.sz", "raw", 0x100000, TINY},
+	{"plain/tiny-full.raw.gz", "raw", 0x100000, TINY},
 	{"made-by-lab/tiny-vmware.vmem", "vmware", 0x100000, TINY},
 	{"made-by-lab/tiny-vmware.vmss", "vmware", 0x100000, TINY},
 };
