@@ -182,7 +182,7 @@ static void add_kuser(const struct vds_kuser *kuser, struct vds_value *v)
 		return;
 	}
 	v[I_SYSTEM_TIME] = vds_time(system);
-	if (kuser->interrupt_time < system)
+	if (kuser->interrupt_time && kuser->interrupt_time < system)
 		v[I_BOOT_TIME] = vds_time(system - kuser->interrupt_time);
 	v[K_ROOT] = vds_str(kuser->system_root);
 	v[K_PAGES] = vds_int((int64_t)kuser->physical_pages);

@@ -31,6 +31,12 @@ struct state {
 	uint64_t rows;
 };
 
+/* Not applicable: left out where there are no columns to keep. */
+static bool is_nothing(const struct vds_value *value)
+{
+	return value->kind == VDS_KIND_NONE && value->why <= VDS_NOT_APPLICABLE;
+}
+
 static bool is_right(enum vds_kind kind)
 {
 	return kind == VDS_KIND_INT || kind == VDS_KIND_SIZE;
@@ -122,8 +128,7 @@ static void put_group(const struct vds_render *render,
 	struct vds_str *line = &state->next_group;
 	line->len = 0;
 	for (size_t i = 0; i < schema->num_columns; i++) {
-		if (!state->grouped[i] ||
-		    (values[i].kind == VDS_KIND_NONE && !values[i].why))
+		if (!state->grouped[i] || is_nothing(&values[i]))
 			continue;
 		vds_str_printf(line, "%s%s ", line->len ? "  " : "",
 			       title_of(&schema->columns[i]));
@@ -198,8 +203,7 @@ static void put_card(const struct vds_render *render,
 	vds_str_puts(out, state->rows++ ? "\n" : "");
 	for (size_t i = 0; i < schema->num_columns; i++) {
 		const char *label = title_of(&schema->columns[i]);
-		if (!state->shown[i] ||
-		    (values[i].kind == VDS_KIND_NONE && !values[i].why))
+		if (!state->shown[i] || is_nothing(&values[i]))
 			continue;
 		state->cell.len = 0;
 		if (values[i].kind != VDS_KIND_STRS) {
