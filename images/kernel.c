@@ -24,8 +24,9 @@ static const struct {
 	{ "KiProcessListHead", 16 },	{ "MiInvalidPteMask", 8 },
 	{ "MiState", 0x6000 },		{ "MmHighestUserAddress", 8 },
 	{ "MmPfnDatabase", 8 },		{ "MmProcessList", 16 },
-	{ "MmPteBase", 8 },		{ "MmSectionObjectType", 8 },
-	{ "MmSystemRangeStart", 8 },	{ "NtBuildLab", 128 },
+	{ "MmProtectToValue", 128 },	{ "MmPteBase", 8 },
+	{ "MmSectionObjectType", 8 },	{ "MmSystemRangeStart", 8 },
+	{ "NtBuildLab", 128 },
 	{ "NtBuildLabEx", 128 },	{ "NtBuildNumber", 4 },
 	{ "ObHeaderCookie", 1 },	{ "ObTypeIndexTable", 256 },
 	{ "ObpDirectoryObjectType", 8 },	{ "ObpInfoMaskToOffset", 256 },
@@ -253,6 +254,25 @@ static void put_mask(struct world *w)
 			      "Hardware.InvalidPteMask", w->mask);
 }
 
+/*
+ * Win32 PAGE_ values by protection code: eight kinds of access in each of four
+ * groups (plain, no cache, guard, write combining); nothing modifies no access.
+ */
+static void put_protections(struct world *w)
+{
+	static const uint32_t kinds[8] = { 0x01, 0x02, 0x10, 0x20,
+					   0x04, 0x08, 0x40, 0x80 };
+	static const uint32_t groups[4] = { 0, 0x200, 0x100, 0x400 };
+	uint64_t va = global(w, "MmProtectToValue");
+	uint8_t table[128];
+
+	for (unsigned int i = 0; i < 32; i++)
+		vds_put_le32(table + 4 * i,
+			     kinds[i % 8] | (i % 8 ? groups[i / 8] : 0));
+	if (va)
+		space_write(w, &w->kernel, va, table, sizeof(table));
+}
+
 void kernel_globals(struct world *w)
 {
 	static const char *const lists[] = {
@@ -292,6 +312,7 @@ void kernel_globals(struct world *w)
 				 ? UINT64_C(0x7ffffffeffff)
 				 : UINT64_C(0x7fffffeffff));
 	(void)put_global(w, "MmSystemRangeStart", UINT64_C(0xffff080000000000));
+	put_protections(w);
 	put_mask(w);
 	put_kuser(w);
 	put_stub(w);

@@ -83,6 +83,14 @@ static const char *prot_name(uint32_t prot)
 	return names[prot & 7];
 }
 
+static const char *prot_group(uint32_t prot)
+{
+	static const char *const groups[4] = {
+		"", "|PAGE_NOCACHE", "|PAGE_GUARD", "|PAGE_WRITECOMBINE",
+	};
+	return prot & 7 ? groups[prot >> 3 & 3] : "";
+}
+
 static const char *type_name(uint32_t type)
 {
 	static const char *const names[8] = {
@@ -216,9 +224,10 @@ static void put_view(struct world *w, FILE *f, const struct view *v)
 	put_hex(f, v->start);
 	item_hex(f, v->start + v->pages * VDS_PAGE_SIZE - 1);
 	item_hex(f, v->va);
-	(void)fprintf(f, ",\"%s\",\"%s\",%u,\"%s\",%d,%u",
+	(void)fprintf(f, ",\"%s\",\"%s\",%u,\"%s%s\",%d,%u",
 		      v->tag ? v->tag : s || v->physical ? "Vad " : "VadS",
 		      type_name(v->vad_type), v->prot, prot_name(v->prot),
+		      prot_group(v->prot),
 		      !s && !v->physical, vad_commit(v));
 	item_hex(f, v->parent ? v->parent->va : 0);
 	item_hex(f, v->left ? v->left->va : 0);
