@@ -147,9 +147,10 @@ uint64_t directory_get(struct world *w, const char *path)
 		}
 		parent = directory_get(w, up);
 	}
+	/* The root's name is a backslash, and it lies in no directory. */
 	uint64_t va = object_create(w, TYPE_DIRECTORY, SCENE_AUTO,
 				    size_of(w, "_OBJECT_DIRECTORY"),
-				    *name ? name : NULL, parent);
+				    *name ? name : "\\", parent);
 	if (parent)
 		directory_add(w, parent, name, va);
 	struct directory *d = world_alloc(w, sizeof(*d));

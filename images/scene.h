@@ -145,6 +145,7 @@ struct process {
 	uint64_t token, object_table, file_object, section_object;
 	uint64_t params, ethread;
 	struct view *root;
+	uint64_t sentinel;	/* parent of the root, in Windows 7's trees */
 	uint64_t next_private, next_shared, next_heap;
 	struct space *space;
 	int depth;

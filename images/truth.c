@@ -229,7 +229,7 @@ static void put_view(struct world *w, FILE *f, const struct view *v)
 		      type_name(v->vad_type), v->prot, prot_name(v->prot),
 		      prot_group(v->prot),
 		      !s && !v->physical, vad_commit(v));
-	item_hex(f, v->parent ? v->parent->va : 0);
+	item_hex(f, v->parent ? v->parent->va : v->process->sentinel);
 	item_hex(f, v->left ? v->left->va : 0);
 	item_hex(f, v->right ? v->right->va : 0);
 	(void)fprintf(f, ",%u,", (unsigned int)v->balance & 3);

@@ -181,7 +181,6 @@ void vads_build(struct world *w, struct process *p)
 {
 	_cleanup_free_ struct view **nodes = NULL;
 	size_t n = 0, all = 0;
-	uint64_t sentinel = 0;
 
 	for (struct view *v = p->views; v; v = v->next)
 		all++;
@@ -207,9 +206,9 @@ void vads_build(struct world *w, struct process *p)
 	p->root = balance(nodes, n, &p->depth);
 	p->num_views = (uint32_t)n;
 	if (has_field(w, "_EPROCESS", "VadRoot.BalancedRoot"))
-		sentinel = p->eprocess +
+		p->sentinel = p->eprocess +
 			offset_of(w, "_EPROCESS", "VadRoot.BalancedRoot");
 	for (size_t i = 0; i < n; i++)
-		link_node(w, nodes[i], sentinel);
+		link_node(w, nodes[i], p->sentinel);
 	put_root(w, p);
 }
