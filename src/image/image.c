@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "image/format.h"
 
+extern const struct vds_image_format vds_format_aff4;
 extern const struct vds_image_format vds_format_avml;
 extern const struct vds_image_format vds_format_dump;
 extern const struct vds_image_format vds_format_elf;
@@ -23,6 +24,7 @@ static const struct vds_image_format *const formats[] = {
 	&vds_format_lime,
 	&vds_format_avml,
 	&vds_format_dump,
+	&vds_format_aff4,
 	&vds_format_elf,
 	&vds_format_vmware,
 	&vds_format_foreign,

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/aff4_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/util.h"
+
+#define ENTRY_SIZE 28
+#define LINES_MAX 65536
+/* Parts of maps within maps that are worked off, as many as ranges at most. */
+#define PARTS_MAX ((size_t)1 << 20)
+
+/* One line of idx: a stream that entries refer to by number. */
+struct line {
+	const char *urn;
+	size_t target;	/* number, or SIZE_MAX for a map */
+	bool known;	/* `target` is set: on first use */
+};
+
+struct map {
+	const char *urn;
+	uint8_t *raw;		/* the map segment */
+	size_t num_entries;
+	bool swapped;		/* field order of the scudette dialect */
+	struct line *lines;
+	size_t num_lines;
+	uint64_t size;		/* as declared, UINT64_MAX if not */
+	struct map *next;
+};
+
+struct entry {
+	uint64_t offset, len, target_offset;
+	uint32_t id;
+};
+
+/* A part of a map that an entry of another map points to. */
+struct part {
+	struct map *map;
+	uint64_t from, len;	/* in the map */
+	uint64_t pa;		/* where `from` goes */
+	size_t parent;		/* number of the part that led here */
+	unsigned int depth;
+};
+
+struct mapper {
+	struct vds_aff4 *a;
+	struct map *maps;	/* all that were read */
+	struct part *parts;	/* worked off in order */
+	size_t num_parts, cap_parts;
+};
+
+static struct entry read_entry(const struct map *map, size_t i)
+{
+	const uint8_t *p = map->raw + i * ENTRY_SIZE;
+	struct entry e = {
+		.offset = vds_le64(p),
+		.len = vds_le64(p + (map->swapped ? 16 : 8)),
+		.target_offset = vds_le64(p + (map->swapped ? 8 : 16)),
+		.id = vds_le32(p + 24),
+	};
+	return e;
+}
+
+static struct vds_aff4_member *part_of(const struct vds_aff4 *a,
+				       const char *urn, const char *name)
+{
+	char *full;
+	if (asprintf(&full, "%s/%s", urn, name) < 0)
+		return NULL;
+	char *decoded = vds_aff4_decode(&a->image->arena, full, strlen(full));
+	free(full);
+	return decoded ? vds_aff4_find_member(a, decoded) : NULL;
+}
+
+/* Splits idx into lines; the number of a stream is the number of its line. */
+static struct vds_error *read_lines(struct vds_aff4 *a, struct map *map,
+				    char *text)
+{
+	struct vds_arena *arena = &a->image->arena;
+	size_t count = 1;
+	for (const char *p = text; *p; p++)
+		count += *p == '\n';
+	if (count > LINES_MAX)
+		return vds_error_create(VDS_ERROR_FORMAT,
+			"<%s/idx>: %zu lines, more than the limit of %d",
+			map->urn, count, LINES_MAX);
+	map->lines = vds_arena_calloc(arena, count, sizeof(*map->lines));
+	if (!map->lines)
+		return &vds_enomem;
+	for (char *p = text; *p;) {
+		size_t len = strcspn(p, "\n"), end = len;
+		while (end && (p[end - 1] == '\r' || p[end - 1] == ' '))
+			end--;
+		struct line *line = &map->lines[map->num_lines++];
+		line->urn = vds_arena_strndup(arena, p, end);
+		if (!line->urn)
+			return &vds_enomem;
+		p += len + (p[len] == '\n');
+	}
+	return NULL;
+}
+
+static struct vds_error *read_idx(struct vds_aff4 *a, struct map *map)
+{
+	_cleanup_free_ uint8_t *text = NULL;
+	size_t len;
+	struct vds_aff4_member *m = part_of(a, map->urn, "idx");
+	if (!m)
+		return vds_aff4_missing(a, map->urn, "its idx segment");
+	struct vds_error *err = vds_aff4_extract(m, VDS_AFF4_IDX_MAX, &text,
+						 &len);
+	return err ? err : read_lines(a, map, (char *)text);
+}
+
+static struct vds_error *read_map(struct vds_aff4 *a, struct map *map)
+{
+	size_t len;
+	bool has_size;
+	struct vds_aff4_member *m = part_of(a, map->urn, "map");
+	if (!m)
+		return vds_aff4_missing(a, map->urn, "its map segment");
+	struct vds_error *err = vds_aff4_extract(m, VDS_AFF4_MAP_MAX,
+						 &map->raw, &len);
+	if (!err)
+		err = vds_aff4_number(a, map->urn, "size", &map->size,
+				      &has_size);
+	if (err)
+		return err;
+	/* libaff4 wrote "size 0" at times; others give none at all. */
+	if (!map->size)
+		map->size = UINT64_MAX;
+	map->num_entries = len / ENTRY_SIZE;
+	map->swapped = vds_aff4_dialect(a, map->urn) == VDS_AFF4_SCUDETTE;
+	if (len % ENTRY_SIZE)
+		vds_note(&a->image->notes, "aff4_map_size", len,
+			 "<%s/map>: %zu bytes are not a multiple of %d: the "
+			 "last %zu are ignored", map->urn, len, ENTRY_SIZE,
+			 len % ENTRY_SIZE);
+	return read_idx(a, map);
+}
+
+/* The map called @urn, read if it is new. */
+static struct vds_error *get_map(struct mapper *mapper, const char *urn,
+				 struct map **ret)
+{
+	for (struct map *map = mapper->maps; map; map = map->next) {
+		if (!strcmp(map->urn, urn)) {
+			*ret = map;
+			return NULL;
+		}
+	}
+	struct map *map = vds_arena_calloc(&mapper->a->image->arena, 1,
+					   sizeof(*map));
+	if (!map)
+		return &vds_enomem;
+	map->urn = urn;
+	map->next = mapper->maps;
+	mapper->maps = map;
+	*ret = map;
+	return read_map(mapper->a, map);
+}
+
+static struct vds_error *add_range(struct vds_aff4 *a, uint64_t pa,
+				   uint64_t len, uint64_t source,
+				   enum vds_range_kind kind)
+{
+	if (pa >= VDS_PA_LIMIT || len > VDS_PA_LIMIT - pa) {
+		vds_note(&a->image->notes, "aff4_beyond", 0,
+			 "map: 0x%llx + 0x%llx lies beyond 2^52 and is left out",
+			 (unsigned long long)pa, (unsigned long long)len);
+		if (pa >= VDS_PA_LIMIT)
+			return NULL;
+		len = VDS_PA_LIMIT - pa;
+	}
+	return vds_image_add_range(a->image, pa, len, source, kind);
+}
+
+/* A stream may lack bevies in its middle: only what is there becomes a range. */
+static struct vds_error *add_stream_range(struct vds_aff4 *a, size_t number,
+					  uint64_t pa, uint64_t len,
+					  uint64_t offset)
+{
+	const struct vds_aff4_stream *stream = a->targets[number].stream;
+	uint64_t source = (uint64_t)number << VDS_AFF4_SOURCE_BITS;
+	uint64_t bevy_size = (uint64_t)stream->chunk_size *
+			     stream->chunks_per_bevy;
+	if (stream->complete)
+		return add_range(a, pa, len, source | offset, VDS_RANGE_DATA);
+	while (len) {
+		uint64_t step = VDS_MIN(len, bevy_size - offset % bevy_size);
+		const struct vds_aff4_bevy *bevy =
+			vds_aff4_find_bevy(stream, offset / bevy_size);
+		struct vds_error *err = !bevy || !bevy->data ? NULL :
+			add_range(a, pa, step, source | offset,
+				  VDS_RANGE_DATA);
+		if (err)
+			return err;
+		pa += step;
+		offset += step;
+		len -= step;
+	}
+	return NULL;
+}
+
+/*
+ * Pages full of one byte are data like others, but 28 bytes of map can ask for
+ * petabytes of them: what no machine has isn't scanned.
+ */
+#define CONSTANT_MAX (UINT64_C(1) << 36)
+
+static struct vds_error *add_constant_range(struct vds_aff4 *a, size_t number,
+					    uint64_t pa, uint64_t len)
+{
+	uint64_t source = (uint64_t)number << VDS_AFF4_SOURCE_BITS;
+	bool fits = len <= CONSTANT_MAX - a->constant;
+	if (!fits)
+		vds_note(&a->image->notes, "aff4_constant", 0,
+			 "map: 0x%llx: 0x%llx bytes of <%s>: more than 2^36 of "
+			 "constant bytes in all: not read as memory",
+			 (unsigned long long)pa, (unsigned long long)len,
+			 a->targets[number].urn);
+	else
+		a->constant += len;
+	/* A source that moves on with the address lets neighbours join. */
+	return add_range(a, pa, len, source | (pa & (VDS_PA_LIMIT - 1)),
+			 fits ? VDS_RANGE_DATA : VDS_RANGE_UNREADABLE);
+}
+
+static struct vds_error *add_target_range(struct vds_aff4 *a, size_t number,
+					  uint64_t pa, uint64_t len,
+					  uint64_t offset)
+{
+	const struct vds_aff4_target *target = &a->targets[number];
+	uint64_t source = (uint64_t)number << VDS_AFF4_SOURCE_BITS;
+	switch (target->kind) {
+	case VDS_AFF4_ZERO:
+		return add_range(a, pa, len, source, VDS_RANGE_ZERO);
+	case VDS_AFF4_BYTE:
+		return add_constant_range(a, number, pa, len);
+	case VDS_AFF4_UNKNOWN:
+	case VDS_AFF4_UNREADABLE:
+		return add_range(a, pa, len,
+				 source | offset % VDS_AFF4_PATTERN_SIZE,
+				 VDS_RANGE_UNREADABLE);
+	case VDS_AFF4_STREAM:
+	case VDS_AFF4_MEMBER:
+		break;
+	}
+	if (!vds_fits(offset, len, target->size)) {
+		vds_note(&a->image->notes, "aff4_map_target", number,
+			 "map: 0x%llx: 0x%llx bytes at %llu of <%s> reach past "
+			 "its size %llu: the rest is absent",
+			 (unsigned long long)pa, (unsigned long long)len,
+			 (unsigned long long)offset, target->urn,
+			 (unsigned long long)target->size);
+		if (offset >= target->size)
+			return NULL;
+		len = target->size - offset;
+	}
+	if (target->kind == VDS_AFF4_MEMBER)
+		return add_range(a, pa, len, source | offset, VDS_RANGE_DATA);
+	return add_stream_range(a, number, pa, len, offset);
+}
+
+static struct vds_error *push_part(struct mapper *mapper, struct part part)
+{
+	if (part.depth > VDS_AFF4_DEPTH_MAX || mapper->num_parts >= PARTS_MAX)
+		return vds_error_create(VDS_ERROR_FORMAT,
+			"<%s/map>: maps lie in maps deeper than %d levels or in "
+			"more than %zu parts", part.map->urn,
+			VDS_AFF4_DEPTH_MAX, PARTS_MAX);
+	/* Depth is bounded, so the way up is short. */
+	for (size_t i = part.parent; i != SIZE_MAX;
+	     i = mapper->parts[i].parent) {
+		if (mapper->parts[i].map == part.map)
+			return vds_error_create(VDS_ERROR_FORMAT,
+				"<%s/map>: the map refers to itself",
+				part.map->urn);
+	}
+	if (mapper->num_parts == mapper->cap_parts) {
+		size_t cap = mapper->cap_parts ? mapper->cap_parts * 2 : 16;
+		struct part *more = realloc(mapper->parts,
+					    cap * sizeof(*more));
+		if (!more)
+			return &vds_enomem;
+		mapper->parts = more;
+		mapper->cap_parts = cap;
+	}
+	mapper->parts[mapper->num_parts++] = part;
+	return NULL;
+}
+
+static struct vds_error *check_entry(const struct map *map, size_t i,
+				     const struct entry *e)
+{
+	uint64_t end;
+	const char *field = NULL;
+	uint64_t value = 0;
+	if (!vds_add_u64(e->offset, e->len, &end)) {
+		field = "offset";
+		value = e->offset;
+	} else if (!vds_add_u64(e->target_offset, e->len, &end)) {
+		field = "target offset";
+		value = e->target_offset;
+	} else if (e->id >= map->num_lines || !*map->lines[e->id].urn) {
+		return vds_error_create(VDS_ERROR_FORMAT,
+			"<%s/map>: offset %zu: entry %zu: target id %u, but idx "
+			"has %zu lines", map->urn, i * ENTRY_SIZE, i, e->id,
+			map->num_lines);
+	}
+	if (!field)
+		return NULL;
+	return vds_error_create(VDS_ERROR_FORMAT,
+		"<%s/map>: offset %zu: entry %zu: %s 0x%llx + length 0x%llx "
+		"wraps around", map->urn, i * ENTRY_SIZE, i, field,
+		(unsigned long long)value, (unsigned long long)e->len);
+}
+
+static struct vds_error *resolve_line(struct mapper *mapper, struct line *line)
+{
+	const char *urn;
+	if (line->known)
+		return NULL;
+	struct vds_error *err = vds_aff4_data_object(mapper->a, line->urn,
+						     &urn);
+	if (!err)
+		err = vds_aff4_get_target(mapper->a, urn, &line->target);
+	if (!err) {
+		line->urn = urn;
+		line->known = true;
+	}
+	return err;
+}
+
+/* What entry @e gives of part number @at. */
+static struct vds_error *map_entry(struct mapper *mapper, size_t at,
+				   const struct entry *e)
+{
+	struct part part = mapper->parts[at];
+	struct line *line = &part.map->lines[e->id];
+	uint64_t start = VDS_MAX(e->offset, part.from);
+	uint64_t end = VDS_MIN(e->offset + e->len, part.from + part.len);
+	if (end <= start)
+		return NULL;
+	struct vds_error *err = resolve_line(mapper, line);
+	if (err)
+		return err;
+	uint64_t pa = part.pa + (start - part.from);
+	uint64_t offset = e->target_offset + (start - e->offset);
+	if (line->target != SIZE_MAX)
+		return add_target_range(mapper->a, line->target, pa,
+					end - start, offset);
+	struct part next = {.from = offset, .len = end - start, .pa = pa,
+			    .parent = at, .depth = part.depth + 1};
+	err = get_map(mapper, line->urn, &next.map);
+	return err ? err : push_part(mapper, next);
+}
+
+static struct vds_error *map_part(struct mapper *mapper, size_t at)
+{
+	struct map *map = mapper->parts[at].map;
+	for (size_t i = 0; i < map->num_entries; i++) {
+		struct entry e = read_entry(map, i);
+		if (!e.len)
+			continue;
+		struct vds_error *err = check_entry(map, i, &e);
+		if (!err && e.offset + e.len > map->size) {
+			vds_note(&mapper->a->image->notes, "aff4_map_clip", 0,
+				 "<%s/map>: entry %zu: 0x%llx + 0x%llx reaches "
+				 "past the map's size %llu: cut", map->urn, i,
+				 (unsigned long long)e.offset,
+				 (unsigned long long)e.len,
+				 (unsigned long long)map->size);
+			e.len = e.offset < map->size ? map->size - e.offset : 0;
+		}
+		if (!err)
+			err = map_entry(mapper, at, &e);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct vds_range *x = a, *y = b;
+	return (x->pa > y->pa) - (x->pa < y->pa);
+}
+
+/* Gives the gaps of the address space to target number @number. */
+static struct vds_error *fill_gaps(struct vds_aff4 *a, size_t number,
+				   uint64_t size)
+{
+	size_t n = a->image->num_ranges;
+	uint64_t pos = 0;
+	struct vds_error *err = NULL;
+	struct vds_range *sorted = vds_malloc_array(n + 1, sizeof(*sorted));
+	if (!sorted)
+		return &vds_enomem;
+	if (n)
+		memcpy(sorted, a->image->ranges, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), compare_ranges);
+	sorted[n] = (struct vds_range){.pa = size};
+	for (size_t i = 0; i <= n && !err; i++) {
+		if (sorted[i].pa > pos)
+			err = add_target_range(a, number, pos,
+					       sorted[i].pa - pos, pos);
+		pos = VDS_MAX(pos, sorted[i].pa + sorted[i].len);
+	}
+	free(sorted);
+	return err;
+}
+
+/*
+ * A map may say what its gaps are. Zeros aren't mapped: for memory a gap is
+ * address space without RAM, which the decoded stream shows as zeros anyway.
+ */
+static struct vds_error *map_gaps(struct mapper *mapper, const struct map *map)
+{
+	struct vds_aff4 *a = mapper->a;
+	const char *urn = vds_aff4_iri(a, map->urn, "mapGapDefaultStream");
+	size_t number;
+	if (!urn || map->size >= VDS_PA_LIMIT)
+		return NULL;
+	struct vds_error *err = vds_aff4_get_target(a, urn, &number);
+	if (err || number == SIZE_MAX ||
+	    a->targets[number].kind == VDS_AFF4_ZERO ||
+	    a->targets[number].size != UINT64_MAX)
+		return err;
+	return fill_gaps(a, number, map->size);
+}
+
+static struct vds_error *map_map(struct mapper *mapper, const char *urn)
+{
+	struct part whole = {.parent = SIZE_MAX, .len = UINT64_MAX};
+	struct vds_error *err = get_map(mapper, urn, &whole.map);
+	if (!err)
+		err = push_part(mapper, whole);
+	for (size_t i = 0; !err && i < mapper->num_parts; i++)
+		err = map_part(mapper, i);
+	if (!err)
+		err = map_gaps(mapper, whole.map);
+	if (!err && whole.map->size != UINT64_MAX)
+		mapper->a->image->stream_size = whole.map->size;
+	return err;
+}
+
+struct vds_error *vds_aff4_map_object(struct vds_aff4 *a, const char *urn)
+{
+	struct mapper mapper = {.a = a};
+	size_t number;
+	struct vds_error *err = vds_aff4_get_target(a, urn, &number);
+	if (!err && number == SIZE_MAX) {
+		err = map_map(&mapper, urn);
+	} else if (!err) {
+		uint64_t size = a->targets[number].size;
+		if (size != UINT64_MAX)
+			err = add_target_range(a, number, 0, size, 0);
+		a->image->stream_size = size == UINT64_MAX ? 0 : size;
+	}
+	for (struct map *map = mapper.maps; map; map = map->next)
+		free(map->raw);
+	free(mapper.parts);
+	return err;
+}
