@@ -1,21 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pdb2yaml FILE.pdb...: each as a full YAML profile on stdout, documents
- * apart by a line "# FILE". For the tests that compare with other readers.
- * A refused file is a line "# FILE: error: message".
+ * pdb2yaml FILE...: each PDB or symbol table (.json, .json.xz) as a full YAML
+ * profile on stdout, documents apart by a line "# FILE". For the tests that
+ * compare readers. A refused file is a line "# FILE: error: message".
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/util.h"
 #include "pdb/pdb.h"
+#include "profile/isf.h"
+
+static struct vds_error *to_model(const char *path, struct vds_model **ret)
+{
+	if (!strstr(path, ".json"))
+		return vds_pdb_to_model(path, NULL, ret);
+	struct vds_model *model;
+	struct vds_error *err = vds_model_create(&model);
+	if (err)
+		return err;
+	err = vds_isf_load(path, model);
+	if (err)
+		vds_model_destroy(model);
+	else
+		*ret = model;
+	return err;
+}
 
 static struct vds_error *convert(const char *path)
 {
 	_cleanup_(vds_str_deinit) struct vds_str out = {0};
 	struct vds_model *model;
 	struct vds_profile *profile;
-	struct vds_error *err = vds_pdb_to_model(path, NULL, &model);
+	struct vds_error *err = to_model(path, &model);
 	if (err)
 		return err;
 	err = vds_model_finish(model, path, NULL, 0, &profile);
