@@ -88,7 +88,7 @@ static void frames_close(struct vds_image *image)
 static bool is_container(const uint8_t *head, size_t len)
 {
 	static const char *const magics[] = {"EMiL", "AVML", "PAGE",
-					     "\x7f" "ELF"};
+					     "\177ELF"};
 	for (size_t i = 0; i < VDS_ARRAY_SIZE(magics); i++) {
 		if (len >= 4 && !memcmp(head, magics[i], 4))
 			return true;
