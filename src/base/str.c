@@ -39,22 +39,12 @@ bool vds_str_reserve(struct vds_str *s, size_t extra)
 	return true;
 }
 
-void vds_str_append(struct vds_str *s, const void *data, size_t len)
+void vds_str_fill(struct vds_str *s, char c, size_t n)
 {
-	if (!len || !vds_str_reserve(s, len))
+	if (!n || !vds_str_reserve(s, n))
 		return;
-	memcpy(s->data + s->len, data, len);
-	s->len += len;
-}
-
-void vds_str_puts(struct vds_str *s, const char *cstr)
-{
-	vds_str_append(s, cstr, strlen(cstr));
-}
-
-void vds_str_putc(struct vds_str *s, char c)
-{
-	vds_str_append(s, &c, 1);
+	memset(s->data + s->len, c, n);
+	s->len += n;
 }
 
 void vds_str_printf(struct vds_str *s, const char *format, ...)

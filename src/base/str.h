@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "vadose/types.h"
 
@@ -27,9 +28,28 @@ struct vds_str {
 void vds_str_deinit(struct vds_str *s);
 /* Makes room for @extra more bytes; false (and failed) when out of memory. */
 bool vds_str_reserve(struct vds_str *s, size_t extra);
-void vds_str_append(struct vds_str *s, const void *data, size_t len);
-void vds_str_puts(struct vds_str *s, const char *cstr);
-void vds_str_putc(struct vds_str *s, char c);
+static inline void vds_str_append(struct vds_str *s, const void *data,
+				  size_t len)
+{
+	if (!len || ((s->failed || len > s->cap - s->len) &&
+		     !vds_str_reserve(s, len)))
+		return;
+	memcpy(s->data + s->len, data, len);
+	s->len += len;
+}
+
+static inline void vds_str_puts(struct vds_str *s, const char *cstr)
+{
+	vds_str_append(s, cstr, strlen(cstr));
+}
+
+static inline void vds_str_putc(struct vds_str *s, char c)
+{
+	vds_str_append(s, &c, 1);
+}
+
+/* @n times @c. */
+void vds_str_fill(struct vds_str *s, char c, size_t n);
 void vds_str_printf(struct vds_str *s, const char *format, ...)
 	VDS_PRINTF(2, 3);
 /* NUL-terminates and returns the content, borrowed; NULL if failed. */

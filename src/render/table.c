@@ -26,8 +26,8 @@ struct state {
 	bool grouped[VDS_MAX_COLUMNS];
 	bool has_groups;
 	size_t last;			/* last shown column that isn't a group */
-	struct vds_str group;		/* header line of the current group */
-	struct vds_str next_group, cell;
+	struct vds_rowbuf group;	/* the row that began the current group */
+	struct vds_str line, cell;
 	uint64_t rows;
 };
 
@@ -80,22 +80,16 @@ static void style(const struct vds_render *render, struct vds_str *out,
 		vds_str_printf(out, "\033[%sm", code);
 }
 
-static void put_spaces(struct vds_str *out, size_t n)
-{
-	while (n--)
-		vds_str_putc(out, ' ');
-}
-
 static void put_padded(struct vds_str *out, const char *s, size_t len,
 		       size_t width, bool right, bool last)
 {
 	size_t used = vds_text_width(s, len);
 	size_t pad = used < width ? width - used : 0;
 	if (right)
-		put_spaces(out, pad);
+		vds_str_fill(out, ' ', pad);
 	vds_str_append(out, s, len);
 	if (!right && !last)
-		put_spaces(out, pad);
+		vds_str_fill(out, ' ', pad);
 }
 
 static void put_heading(const struct vds_render *render, struct vds_str *out)
@@ -119,45 +113,79 @@ static void put_heading(const struct vds_render *render, struct vds_str *out)
 	vds_str_putc(out, '\n');
 }
 
+static bool is_same(const struct vds_value *a, const struct vds_value *b)
+{
+	if (a->kind != b->kind || a->why != b->why || a->flags != b->flags ||
+	    a->count != b->count)
+		return false;
+	switch (a->kind) {
+	case VDS_KIND_NONE:
+		return true;
+	case VDS_KIND_STR:
+	case VDS_KIND_FLAGS:
+	case VDS_KIND_STRS:
+	case VDS_KIND_BYTES:
+		return !a->count || !memcmp(a->s, b->s, a->count);
+	case VDS_KIND_INTS:
+		return !a->count ||
+		       !memcmp(a->list, b->list, a->count * sizeof(*a->list));
+	default:
+		return a->u == b->u;
+	}
+}
+
+/* Does the row belong to the group that is under way? */
+static bool continues_group(const struct vds_render *render,
+			    const struct vds_value *values)
+{
+	const struct state *state = render->state;
+	if (!state->group.count)
+		return false;
+	const struct vds_value *last = state->group.rows[0];
+	for (size_t i = 0; i < render->info->schema->num_columns; i++) {
+		if (state->grouped[i] && !is_same(&values[i], &last[i]))
+			return false;
+	}
+	return true;
+}
+
 /* "pid 4321  name svchost.exe", printed when it differs from the last one. */
-static void put_group(const struct vds_render *render,
+static bool put_group(const struct vds_render *render,
 		      const struct vds_value *values, struct vds_str *out)
 {
 	const struct vds_schema *schema = render->info->schema;
 	struct state *state = render->state;
-	struct vds_str *line = &state->next_group;
+	struct vds_str *line = &state->line;
+	if (continues_group(render, values))
+		return true;
+	vds_rowbuf_clear(&state->group);
+	if (!vds_rowbuf_add(&state->group, values, schema->num_columns))
+		return false;
 	line->len = 0;
 	for (size_t i = 0; i < schema->num_columns; i++) {
 		if (!state->grouped[i] || is_nothing(&values[i]))
 			continue;
-		vds_str_printf(line, "%s%s ", line->len ? "  " : "",
-			       title_of(&schema->columns[i]));
+		vds_str_puts(line, line->len ? "  " : "");
+		vds_str_puts(line, title_of(&schema->columns[i]));
+		vds_str_putc(line, ' ');
 		vds_text_cell(line, &values[i], VDS_TEXT_TABLE);
 	}
-	bool same = state->rows && line->len == state->group.len &&
-		    !memcmp(line->data ? line->data : "",
-			    state->group.data ? state->group.data : "",
-			    line->len);
-	if (same)
-		return;
 	vds_str_puts(out, state->rows ? "\n" : "");
 	style(render, out, "36");
 	vds_str_append(out, line->data, line->len);
 	style(render, out, "0");
 	vds_str_putc(out, '\n');
-	struct vds_str swap = state->group;
-	state->group = state->next_group;
-	state->next_group = swap;
+	return true;
 }
 
-static void put_line(const struct vds_render *render,
+static bool put_line(const struct vds_render *render,
 		     const struct vds_value *values, struct vds_str *out)
 {
 	const struct vds_schema *schema = render->info->schema;
 	struct state *state = render->state;
 	bool first = true;
-	if (state->has_groups)
-		put_group(render, values, out);
+	if (state->has_groups && !put_group(render, values, out))
+		return false;
 	for (size_t i = 0; i < schema->num_columns; i++) {
 		if (!state->shown[i] || state->grouped[i])
 			continue;
@@ -174,6 +202,7 @@ static void put_line(const struct vds_render *render,
 	}
 	vds_str_putc(out, '\n');
 	state->rows++;
+	return true;
 }
 
 static void put_item(const struct vds_render *render, const char *label,
@@ -222,7 +251,7 @@ static void put_card(const struct vds_render *render,
 }
 
 /* Takes the widths from the rows at hand and prints them. */
-static void start(const struct vds_render *render, struct vds_str *out)
+static bool start(const struct vds_render *render, struct vds_str *out)
 {
 	const struct vds_schema *schema = render->info->schema;
 	struct state *state = render->state;
@@ -243,9 +272,11 @@ static void start(const struct vds_render *render, struct vds_str *out)
 	}
 	if (state->window.count)
 		put_heading(render, out);
-	for (size_t r = 0; r < state->window.count; r++)
-		put_line(render, state->window.rows[r], out);
+	bool ok = true;
+	for (size_t r = 0; ok && r < state->window.count; r++)
+		ok = put_line(render, state->window.rows[r], out);
 	vds_rowbuf_deinit(&state->window);
+	return ok;
 }
 
 static struct vds_error *row(const struct vds_render *render,
@@ -256,16 +287,17 @@ static struct vds_error *row(const struct vds_render *render,
 	if (render->info->schema->vertical) {
 		put_card(render, values, out);
 	} else if (state->started) {
-		put_line(render, values, out);
+		if (!put_line(render, values, out))
+			return &vds_enomem;
 	} else {
 		if (!vds_rowbuf_add(&state->window, values,
 				    render->info->schema->num_columns))
 			return &vds_enomem;
-		if (state->window.count == WINDOW)
-			start(render, out);
+		if (state->window.count == WINDOW && !start(render, out))
+			return &vds_enomem;
 	}
-	return state->cell.failed || state->group.failed ||
-	       state->next_group.failed || out->failed ? &vds_enomem : NULL;
+	return state->cell.failed || state->line.failed || out->failed ?
+		       &vds_enomem : NULL;
 }
 
 static struct vds_error *end(struct vds_render *render,
@@ -274,8 +306,9 @@ static struct vds_error *end(struct vds_render *render,
 {
 	struct state *state = render->state;
 	(void)how;
-	if (!state->started && !render->info->schema->vertical)
-		start(render, out);
+	if (!state->started && !render->info->schema->vertical &&
+	    !start(render, out))
+		return &vds_enomem;
 	return out->failed ? &vds_enomem : NULL;
 }
 
@@ -285,8 +318,8 @@ static void deinit(struct vds_render *render)
 	if (!state)
 		return;
 	vds_rowbuf_deinit(&state->window);
-	vds_str_deinit(&state->group);
-	vds_str_deinit(&state->next_group);
+	vds_rowbuf_deinit(&state->group);
+	vds_str_deinit(&state->line);
 	vds_str_deinit(&state->cell);
 	free(state);
 }

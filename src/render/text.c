@@ -106,8 +106,10 @@ void vds_text_cell(struct vds_str *out, const struct vds_value *value,
 			return;
 		if (value->why <= VDS_NOT_APPLICABLE)
 			vds_str_putc(out, '-');
-		else
-			vds_str_printf(out, "?%s", vds_why_str(value->why));
+		else {
+			vds_str_putc(out, '?');
+			vds_str_puts(out, vds_why_str(value->why));
+		}
 		return;
 	case VDS_KIND_STR:
 	case VDS_KIND_FLAGS:
@@ -141,6 +143,10 @@ size_t vds_text_width(const char *s, size_t len)
 {
 	size_t pos = 0, width = 0;
 	int32_t c;
+	/* Nearly all text is ASCII: one column a byte. */
+	while (pos < len && (unsigned char)s[pos] < 0x80)
+		pos++;
+	width = pos;
 	while ((c = vds_utf8_next(s, len, &pos)) >= 0) {
 		if (c >= 0x300 && c <= 0x36f)	/* combining */
 			continue;
