@@ -10,15 +10,14 @@
 #include "base/util.h"
 #include "base/work.h"
 #include "nt/discover.h"
+#include "nt/infer.h"
 #include "nt/kernel_profile.h"
 #include "nt/process.h"
 #include "nt/pte_mask.h"
 #include "nt/resolve.h"
 #include "nt/system.h"
 #include "nt/task.h"
-
-/* From this build on prototype PTEs hold region indexes: not understood. */
-#define FIRST_UNSUPPORTED_BUILD 28000u
+#include "profile/store.h"
 
 bool vds_kernel_symbol(const struct vds_kernel *kernel, enum vds_symbol_id id,
 		       uint64_t *ret)
@@ -47,25 +46,13 @@ struct opening {
 	struct vds_discovery discovery;
 };
 
-static void forget_profile(struct vds_kernel *kernel)
-{
-	vds_profile_destroy((struct vds_profile *)kernel->profile);
-	kernel->profile = NULL;
-	kernel->profile_exact = false;
-	kernel->inferences = NULL;
-	kernel->num_inferences = 0;
-	kernel->system_process = kernel->process_head = 0;
-	memset(&kernel->binding, 0, sizeof(kernel->binding));
-	memset(&kernel->pte, 0, sizeof(kernel->pte));
-}
-
 /* Makes @find the kernel's; what belonged to another one is forgotten. */
 static void adopt(struct opening *o, const struct vds_find *find)
 {
 	struct vds_kernel *kernel = o->kernel;
 	const struct vds_dtb_candidate *c =
 		&o->discovery.candidates[find->candidate];
-	forget_profile(kernel);
+	vds_kernel_forget_profile(kernel);
 	vds_tlb_clear(o->tlb);
 	kernel->space = find->space;
 	kernel->space.id = VDS_SPACE_ID_KERNEL;
@@ -78,15 +65,17 @@ static void adopt(struct opening *o, const struct vds_find *find)
 	kernel->kuser = find->kuser;
 	kernel->build = find->kuser.build;
 	kernel->revision = 0;
+	kernel->build_lab = NULL;
 }
 
 static struct vds_error *refuse_future(const struct vds_kernel *kernel)
 {
-	if (kernel->build < FIRST_UNSUPPORTED_BUILD)
+	/* From there on prototype PTEs hold region indexes. */
+	if (kernel->build < (unsigned int)VDS_FIRST_UNSUPPORTED_BUILD)
 		return NULL;
 	return vds_error_create(VDS_ERROR_UNSUPPORTED,
 				"Windows build %u: builds of %u and later keep prototype PTEs in a form that is not supported",
-				kernel->build, FIRST_UNSUPPORTED_BUILD);
+				kernel->build, (unsigned int)VDS_FIRST_UNSUPPORTED_BUILD);
 }
 
 /* What the profile, then NtBuildLab, say about the build. */
@@ -95,44 +84,12 @@ static void complete_identity(struct opening *o)
 	struct vds_kernel *kernel = o->kernel;
 	const struct vds_profile_identity *id =
 		vds_profile_identity(kernel->profile);
-	char lab[128] = "";
-	uint64_t va;
-	unsigned int build = 0, revision = 0;
-	size_t n = 0;
-	if (vds_kernel_symbol(kernel, VDS_S_NT_BUILD_LAB, &va) &&
-	    !vds_space_read(&kernel->space, o->tlb, va, lab, sizeof(lab) - 1)) {
-		while (lab[n] >= 0x20 && lab[n] < 0x7f)
-			n++;
-		lab[n] = 0;
-		if (sscanf(lab, "%5u.%6u.", &build, &revision) == 2)
-			kernel->build_lab = vds_arena_strdup(&kernel->arena,
-							     lab);
-	}
 	if (!kernel->build)
-		kernel->build = id->build ? id->build : build;
+		kernel->build = id->build;
+	/* Windows 10 says .1 in NtBuildLab; the profile knows better. */
 	if (kernel->profile_exact && id->revision)
 		kernel->revision = id->revision;
-	else if (kernel->build_lab)
-		kernel->revision = revision;
-}
-
-static struct vds_error *bind(struct opening *o)
-{
-	struct vds_kernel *kernel = o->kernel;
-	struct vds_error *err = vds_binding_init(&kernel->binding,
-						 kernel->profile);
-	if (err)
-		return err;
-	if (vds_pte_format_init(&kernel->pte, kernel->profile))
-		return vds_error_create(VDS_ERROR_NO_PROFILE,
-					"profile %s lacks the _MMPTE_* types, without which nothing can be read",
-					vds_profile_path(kernel->profile));
-	/* Until the mask is found, swizzled entries say "unknown". */
-	kernel->pte.mask_why = kernel->pte.has_swizzle ? VDS_NO_FIELD :
-							 VDS_NOT_APPLICABLE;
-	kernel->space.resolve = vds_resolve_kernel;
-	vds_tlb_clear(o->tlb);
-	return NULL;
+	vds_kernel_find_build_lab(kernel, o->tlb);
 }
 
 /* Steps 3 and 4 of verification; true if this is a live kernel. */
@@ -194,10 +151,6 @@ static struct vds_error *try_find(struct opening *o,
 	struct vds_error *err = refuse_future(o->kernel);
 	if (!err)
 		err = vds_kernel_load_profile(o->kernel, o->options, o->tlb);
-	if (!err)
-		err = bind(o);
-	if (!err && !o->kernel->profile_exact)
-		err = vds_kernel_infer_symbols(o->kernel, o->tlb);
 	if (err)
 		return err;
 	*ret_ok = verify_system(o, find);
@@ -351,7 +304,7 @@ struct vds_error *vds_kernel_open(const struct vds_image *image,
 		return err;
 	}
 	if (err)	/* `info` reports what was found without a profile */
-		forget_profile(o.kernel);
+		vds_kernel_forget_profile(o.kernel);
 	*ret = o.kernel;
 	return err;
 }

@@ -76,6 +76,9 @@ struct vds_kernel {
 	bool profile_exact;	/* false: nearest layout of the build */
 	uint64_t system_process;	/* EPROCESS of PID 4 */
 	uint64_t process_head;	/* PsActiveProcessHead, virtual address */
+	/* ObHeaderCookie where no symbol gives it but inference does. */
+	bool has_header_cookie;
+	uint8_t header_cookie;
 	const struct vds_dtb_candidate *candidates;
 	size_t num_candidates;
 	const struct vds_inference *inferences;

@@ -1,22 +1,109 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nt/kernel_profile.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
+#include "base/util.h"
+#include "nt/infer.h"
+#include "nt/resolve.h"
 #include "profile/load.h"
+#include "profile/store.h"
 
-static struct vds_error *no_profile(const struct vds_kernel *kernel)
+void vds_kernel_forget_profile(struct vds_kernel *kernel)
 {
-	const struct vds_pdb_id *pdb = &kernel->pdb;
-	if (!pdb->guid[0])
-		return vds_error_create(VDS_ERROR_NO_PROFILE,
-					"the kernel's PDB identity is not in the image: name a profile with --profile");
-	return vds_error_create(VDS_ERROR_NO_PROFILE,
-				"no profile for %s %s-%u; with a network: vadose profile fetch %s/%s%X; without one: vadose profile from-pdb %s -o %s%X.yaml, then run again with -s",
-				pdb->name, pdb->guid, pdb->age, pdb->name,
-				pdb->guid, pdb->age, pdb->name, pdb->guid,
-				pdb->age);
+	vds_profile_destroy((struct vds_profile *)kernel->profile);
+	kernel->profile = NULL;
+	kernel->profile_exact = false;
+	kernel->inferences = NULL;
+	kernel->num_inferences = 0;
+	kernel->system_process = kernel->process_head = 0;
+	kernel->has_header_cookie = false;
+	kernel->space.resolve = NULL;
+	memset(&kernel->binding, 0, sizeof(kernel->binding));
+	memset(&kernel->pte, 0, sizeof(kernel->pte));
+}
+
+static void set_build_lab(struct vds_kernel *kernel, const char *lab)
+{
+	unsigned int build, revision;
+	if (sscanf(lab, "%5u.%6u.", &build, &revision) != 2)
+		return;
+	kernel->build_lab = vds_arena_strdup(&kernel->arena, lab);
+	if (!kernel->build)
+		kernel->build = build;
+	if (!kernel->revision && kernel->build == build)
+		kernel->revision = revision;
+}
+
+/* Printable characters at @p, as many as fit in @lab. */
+static void copy_lab(const uint8_t *p, size_t len, char *lab, size_t size)
+{
+	size_t n = 0;
+	while (n + 1 < size && n < len && p[n] > 0x20 && p[n] < 0x7f) {
+		lab[n] = (char)p[n];
+		n++;
+	}
+	lab[n] = 0;
+}
+
+static bool is_lab_char(uint8_t c)
+{
+	return c == '.' || (c >= '0' && c <= '9');
+}
+
+/* "9600.21620.amd64fre.winblue_ltsb.…": the digits lie before the word. */
+static bool search_lab(const uint8_t *page, size_t len, char *lab, size_t size)
+{
+	static const char word[] = ".amd64fre.";
+	const uint8_t *at = memmem(page, len, word, sizeof(word) - 1);
+	if (!at)
+		return false;
+	while (at > page && is_lab_char(at[-1]))
+		at--;
+	copy_lab(at, len - (size_t)(at - page), lab, size);
+	return true;
+}
+
+void vds_kernel_find_build_lab(struct vds_kernel *kernel, struct vds_tlb *tlb)
+{
+	uint8_t page[VDS_PAGE_SIZE];
+	char lab[128];
+	uint64_t va;
+	if (kernel->build_lab)
+		return;
+	if (vds_kernel_symbol(kernel, VDS_S_NT_BUILD_LAB, &va)) {
+		if (!vds_space_read(&kernel->space, tlb, va, page,
+				    sizeof(lab))) {
+			copy_lab(page, sizeof(lab), lab, sizeof(lab));
+			set_build_lab(kernel, lab);
+		}
+		return;
+	}
+	for (uint64_t rva = 0; rva < kernel->size && !kernel->build_lab;
+	     rva += VDS_PAGE_SIZE) {
+		if (!vds_space_read(&kernel->space, tlb, kernel->base + rva,
+				    page, sizeof(page)) &&
+		    search_lab(page, sizeof(page), lab, sizeof(lab)))
+			set_build_lab(kernel, lab);
+	}
+}
+
+static void put_identity(const struct vds_kernel *kernel,
+			 struct vds_profile_identity *ret)
+{
+	*ret = (struct vds_profile_identity){
+		.age = kernel->pdb.age, .arch = "x64",
+		.build = kernel->build, .revision = kernel->revision,
+	};
+	/* Without a name in the image: the kernel that such a machine runs. */
+	const char *name = kernel->pdb.name[0] ? kernel->pdb.name :
+			   kernel->space.levels == 5 ? "ntkrla57.pdb" :
+						       "ntkrnlmp.pdb";
+	snprintf(ret->pdb, sizeof(ret->pdb), "%s", name);
+	snprintf(ret->guid, sizeof(ret->guid), "%s", kernel->pdb.guid);
 }
 
 static bool is_exact(const struct vds_kernel *kernel,
@@ -27,37 +114,186 @@ static bool is_exact(const struct vds_kernel *kernel,
 	       vds_streq_nocase(id->guid, kernel->pdb.guid);
 }
 
+/* Takes over @profile and binds it. */
+static struct vds_error *bind(struct vds_kernel *kernel,
+			      struct vds_profile *profile, struct vds_tlb *tlb)
+{
+	vds_kernel_forget_profile(kernel);
+	kernel->profile = profile;
+	kernel->profile_exact = is_exact(kernel, profile);
+	struct vds_error *err = vds_binding_init(&kernel->binding, profile);
+	if (err)
+		return err;
+	if (vds_pte_format_init(&kernel->pte, profile))
+		return vds_error_create(VDS_ERROR_NO_PROFILE,
+					"profile %s lacks the _MMPTE_* types, without which nothing can be read",
+					vds_profile_path(profile));
+	/* Until the mask is found, swizzled entries say "unknown". */
+	kernel->pte.mask_why = kernel->pte.has_swizzle ? VDS_NO_FIELD :
+							 VDS_NOT_APPLICABLE;
+	kernel->space.resolve = vds_resolve_kernel;
+	vds_tlb_clear(tlb);
+	return NULL;
+}
+
+/*
+ * As bind(), for a profile of another kernel: what its symbols would say is
+ * inferred, and *ret_fit says how well the layout fits (0: not at all).
+ */
+static struct vds_error *try_layout(struct vds_kernel *kernel,
+				    struct vds_profile *profile,
+				    struct vds_tlb *tlb,
+				    const struct vds_pointers *pointers,
+				    unsigned int *ret_fit)
+{
+	bool found = false;
+	*ret_fit = 0;
+	struct vds_error *err = bind(kernel, profile, tlb);
+	if (!err)
+		err = vds_kernel_infer_symbols(kernel, tlb, pointers, &found);
+	if (!err && found)
+		err = vds_layout_fit(kernel, ret_fit);
+	/* A profile that lacks what we need is just not the one. */
+	if (vds_error_catch(err, VDS_ERROR_NO_PROFILE))
+		return NULL;
+	return err;
+}
+
+static struct vds_error *load_and_try(struct vds_kernel *kernel,
+				      const struct vds_store_entry *entry,
+				      struct vds_tlb *tlb,
+				      const struct vds_pointers *pointers,
+				      unsigned int *ret_fit)
+{
+	struct vds_profile *profile;
+	struct vds_error *err = vds_store_load(entry, &profile);
+	return err ? err : try_layout(kernel, profile, tlb, pointers, ret_fit);
+}
+
+/* Layouts of one build; a pack has about five. */
+#define MAX_LAYOUTS ((size_t)64)
+
+/* Tries all of @entries and keeps the one that fits best, if any does. */
+static struct vds_error *choose_layout(struct vds_kernel *kernel,
+				       const struct vds_store_entry *entries,
+				       size_t count, struct vds_tlb *tlb,
+				       bool *ret_ok)
+{
+	struct vds_pointers pointers = {0};
+	unsigned int best_fit = 0, fit = 0;
+	size_t best = 0, last = SIZE_MAX;
+	struct vds_error *err = vds_pointers_collect(kernel, tlb, &pointers);
+	count = VDS_MIN(count, MAX_LAYOUTS);
+	for (size_t i = 0; i < count && !err && best_fit < VDS_FIT_PERFECT;
+	     i++) {
+		err = load_and_try(kernel, &entries[i], tlb, &pointers, &fit);
+		last = i;
+		if (!err && fit > best_fit) {
+			best_fit = fit;
+			best = i;
+		}
+	}
+	*ret_ok = best_fit >= VDS_FIT_ENOUGH;
+	if (!err && *ret_ok && last != best)
+		err = load_and_try(kernel, &entries[best], tlb, &pointers,
+				   &fit);
+	vds_pointers_deinit(&pointers);
+	return err;
+}
+
+/* The layout of the same build that fits. */
+static struct vds_error *load_nearest(struct vds_kernel *kernel,
+				      struct vds_store *store,
+				      const struct vds_profile_identity *want,
+				      struct vds_tlb *tlb)
+{
+	_cleanup_free_ struct vds_store_entry *entries = NULL;
+	size_t count;
+	bool ok = false;
+	struct vds_error *err = vds_store_nearest(store, want, &entries,
+						  &count);
+	if (!err)
+		err = choose_layout(kernel, entries, count, tlb, &ok);
+	if (err || ok)
+		return err;
+	vds_kernel_forget_profile(kernel);
+	return vds_error_prefix(vds_store_no_profile(want),
+				"none of %zu layouts of build %u fits this kernel",
+				count, want->build);
+}
+
+static struct vds_error *load_from_store(struct vds_kernel *kernel,
+					 const struct vds_kernel_options *options,
+					 struct vds_tlb *tlb)
+{
+	struct vds_profile_identity want;
+	struct vds_profile *profile;
+	struct vds_store *store;
+	struct vds_error *err = vds_store_open(options->profile_dirs,
+					       options->num_profile_dirs,
+					       &store);
+	if (err)
+		return err;
+	put_identity(kernel, &want);
+	err = vds_store_find(store, &want, &profile);
+	if (!err) {
+		err = bind(kernel, profile, tlb);
+	} else if (err->code == VDS_ERROR_NO_PROFILE && !options->exact_only) {
+		vds_kernel_find_build_lab(kernel, tlb);
+		put_identity(kernel, &want);
+		struct vds_error *nearest = load_nearest(kernel, store, &want,
+							 tlb);
+		/* Without any layout the first message says all. */
+		if (!nearest || nearest->code != VDS_ERROR_NO_PROFILE) {
+			vds_error_destroy(err);
+			err = nearest;
+		} else {
+			vds_error_destroy(nearest);
+		}
+	}
+	vds_store_close(store);
+	return err;
+}
+
+static struct vds_error *load_file(struct vds_kernel *kernel,
+				   const struct vds_kernel_options *options,
+				   struct vds_tlb *tlb)
+{
+	struct vds_profile_identity want;
+	struct vds_profile *profile;
+	struct vds_pointers pointers = {0};
+	unsigned int fit;
+	put_identity(kernel, &want);
+	struct vds_error *err = vds_profile_load_kernel(options->profile_path,
+							&want, &profile);
+	if (err)
+		return err;
+	if (is_exact(kernel, profile))
+		return bind(kernel, profile, tlb);
+	if (options->exact_only) {
+		vds_profile_destroy(profile);
+		return vds_error_prefix(vds_store_no_profile(&want),
+					"%s is of another kernel",
+					options->profile_path);
+	}
+	/* The user's word counts, however badly it fits; but System must be. */
+	err = vds_pointers_collect(kernel, tlb, &pointers);
+	if (err)
+		vds_profile_destroy(profile);
+	else
+		err = try_layout(kernel, profile, tlb, &pointers, &fit);
+	vds_pointers_deinit(&pointers);
+	if (!err && !kernel->system_process)
+		err = vds_error_prefix(vds_store_no_profile(&want),
+				       "%s is of another kernel, and no System process is found with it",
+				       options->profile_path);
+	return err;
+}
+
 struct vds_error *vds_kernel_load_profile(struct vds_kernel *kernel,
 					  const struct vds_kernel_options *options,
 					  struct vds_tlb *tlb)
 {
-	(void)tlb;
-	if (options->profile_path) {
-		struct vds_profile *profile;
-		struct vds_error *err = vds_profile_load(options->profile_path,
-							 &profile);
-		if (err)
-			return err;
-		kernel->profile = profile;
-		kernel->profile_exact = is_exact(kernel, profile);
-		return NULL;
-	}
-	return no_profile(kernel);
-}
-
-struct vds_error *vds_kernel_infer(struct vds_kernel *kernel, const char *what,
-				   uint64_t value, const char *how,
-				   const char *check)
-{
-	size_t n = kernel->num_inferences;
-	struct vds_inference *list = vds_arena_calloc(&kernel->arena, n + 1,
-						      sizeof(*list));
-	if (!list)
-		return &vds_enomem;
-	if (n)
-		memcpy(list, kernel->inferences, n * sizeof(*list));
-	list[n] = (struct vds_inference){what, value, how, check};
-	kernel->inferences = list;
-	kernel->num_inferences = n + 1;
-	return NULL;
+	return options->profile_path ? load_file(kernel, options, tlb) :
+				       load_from_store(kernel, options, tlb);
 }

@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which profile a found kernel gets, and what stands in for its symbols. */
+/* Which profile a found kernel gets, and how it is put to use. */
 #ifndef VDS_NT_KERNEL_PROFILE_H
 #define VDS_NT_KERNEL_PROFILE_H
 
 #include "nt/kernel.h"
 
 /*
- * Sets kernel->profile and kernel->profile_exact for kernel->pdb: as --profile
- * says; else the exact one; else, unless options->exact_only, the layout of
- * the same build that fits the System process best (kernel->profile_exact is
- * false then, and the profile's symbols must not be used). Errors:
- * VDS_ERROR_NO_PROFILE with the commands that make one, VDS_ERROR_FORMAT.
+ * Finds, loads and binds a profile for kernel->pdb: as --profile says; else
+ * the exact one; else, unless options->exact_only, that of the same build
+ * whose layout fits best (kernel->profile_exact is false then, its symbols are
+ * withdrawn, and what they would have said is inferred from the image).
+ * Errors: VDS_ERROR_NO_PROFILE with the commands that make one, and those of
+ * loading.
  */
 struct vds_error *vds_kernel_load_profile(struct vds_kernel *kernel,
 					  const struct vds_kernel_options *options,
 					  struct vds_tlb *tlb);
 
-/* Appends to kernel->inferences; all strings are static. */
-struct vds_error *vds_kernel_infer(struct vds_kernel *kernel, const char *what,
-				   uint64_t value, const char *how,
-				   const char *check);
+/* Forgets the profile and all that came of it. */
+void vds_kernel_forget_profile(struct vds_kernel *kernel);
 
 /*
- * For a profile that is not of this very kernel: withdraws its symbols and
- * finds by search and structure what is needed of them (System, the head of
- * the process list). VDS_ERROR_NO_PROFILE if that fails.
+ * NtBuildLab by its symbol, else by a search of the kernel image for its
+ * form; fills in build_lab, and build and revision where they are 0.
  */
-struct vds_error *vds_kernel_infer_symbols(struct vds_kernel *kernel,
-					   struct vds_tlb *tlb);
+void vds_kernel_find_build_lab(struct vds_kernel *kernel, struct vds_tlb *tlb);
 
 #endif

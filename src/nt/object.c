@@ -80,6 +80,9 @@ void vds_object_types_init(struct vds_task *task, struct vds_object_types *ret)
 		ret->why = vds_task_read(task, va, &ret->cookie, 1);
 		if (ret->why)
 			return;
+	} else if (kernel->has_header_cookie) {
+		ret->has_cookie = true;
+		ret->cookie = kernel->header_cookie;
 	}
 	if (!name->present ||
 	    !vds_kernel_symbol(kernel, VDS_S_OB_TYPE_INDEX_TABLE, &ret->table)) {
