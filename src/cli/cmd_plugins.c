@@ -5,18 +5,33 @@
 #include "cli/commands.h"
 #include "plugin/option.h"
 
+static void put_entry(struct vds_str *out, const struct vds_plugin_entry *entry)
+{
+	vds_str_printf(out, "%-14s ", entry->name);
+	if (!entry->plugin) {
+		vds_str_printf(out, "REFUSED  %s: %s; %s\n", entry->path,
+			       entry->refusal, entry->mend);
+		return;
+	}
+	vds_str_printf(out, "%-7s abi %u.%u  %s  %s\n", entry->plugin->version,
+		       entry->abi_major, entry->abi_minor,
+		       entry->path ? entry->path : "built in",
+		       entry->plugin->summary);
+}
+
 int vds_cmd_plugins(struct vds_cli *cli)
 {
 	_cleanup_(vds_str_deinit) struct vds_str out = {0};
-	const struct vds_registry *registry = &cli->registry;
-	for (size_t i = 0; i < registry->count; i++) {
-		const struct vds_plugin_entry *entry = &registry->entries[i];
-		vds_str_printf(&out, "%-16s %-8s abi %u.%u  %s  %s\n",
-			       entry->name, entry->plugin->version,
-			       entry->abi_major, entry->abi_minor,
-			       entry->path ? entry->path : "built in",
-			       entry->plugin->summary);
-	}
+	struct vds_registry *registry = &cli->registry;
+	struct vds_error *err = vds_cli_take_rest(cli);
+	if (!err)	/* -p may stand behind the command */
+		err = vds_cli_open_registry(cli);
+	if (!err)
+		err = vds_registry_load_all(registry);
+	if (err)
+		return vds_cli_fail(err);
+	for (size_t i = 0; i < registry->count; i++)
+		put_entry(&out, &registry->entries[i]);
 	return out.failed ? vds_cli_fail(&vds_enomem) :
 			    vds_cli_print(out.data, out.len);
 }

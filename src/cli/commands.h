@@ -26,6 +26,11 @@ struct vds_cli {
 VDS_COMMANDS(VDS_DECLARE_COMMAND)
 #undef VDS_DECLARE_COMMAND
 
+/* Takes all remaining arguments as common options; VDS_ERROR_USAGE if others. */
+struct vds_error *vds_cli_take_rest(struct vds_cli *cli);
+/* Makes the registry anew, with the folders that args.plugin_dirs now names. */
+struct vds_error *vds_cli_open_registry(struct vds_cli *cli);
+
 /* `vadose -f IMAGE PLUGIN [options]`. */
 int vds_cmd_run(struct vds_cli *cli, const struct vds_plugin_entry *entry);
 

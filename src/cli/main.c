@@ -56,6 +56,23 @@ int vds_cli_print(const char *text, size_t len)
 	return vds_error_exit_status(VDS_ERROR_OUTPUT);
 }
 
+struct vds_error *vds_cli_take_rest(struct vds_cli *cli)
+{
+	for (int i = cli->args.rest; i < cli->argc;) {
+		bool taken;
+		struct vds_error *err = vds_args_take(&cli->args, cli->argc,
+						      cli->argv, &i, &taken);
+		if (err)
+			return err;
+		if (!taken)
+			return vds_error_create(VDS_ERROR_USAGE,
+						"%s: what is '%s'?",
+						cli->args.command,
+						cli->argv[i]);
+	}
+	return NULL;
+}
+
 static int print_version(void)
 {
 	static const char text[] = "vadose " VDS_VERSION "\n";
@@ -117,6 +134,15 @@ static int dispatch(struct vds_cli *cli)
 	return err ? vds_cli_fail(err) : vds_cmd_run(cli, entry);
 }
 
+struct vds_error *vds_cli_open_registry(struct vds_cli *cli)
+{
+	const struct vds_list *dirs = &cli->args.plugin_dirs;
+	vds_registry_deinit(&cli->registry);
+	struct vds_error *err = vds_registry_init(&cli->registry, dirs->items,
+						  dirs->count);
+	return err ? err : vds_registry_add(&cli->registry, &vds_plugin_info);
+}
+
 int vds_main(int argc, char **argv)
 {
 	struct vds_cli cli = {.argc = argc, .argv = argv};
@@ -124,11 +150,7 @@ int vds_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	struct vds_error *err = vds_args_parse(&cli.args, argc, argv);
 	if (!err)
-		err = vds_registry_init(&cli.registry,
-					cli.args.plugin_dirs.items,
-					cli.args.plugin_dirs.count);
-	if (!err)
-		err = vds_registry_add(&cli.registry, &vds_plugin_info);
+		err = vds_cli_open_registry(&cli);
 	int status = err ? vds_cli_fail(err) : dispatch(&cli);
 	vds_registry_deinit(&cli.registry);
 	vds_args_deinit(&cli.args);

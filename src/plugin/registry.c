@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "plugin/loader.h"
+
 
 static struct vds_plugin_entry *add_entry(struct vds_registry *registry)
 {
@@ -38,9 +40,7 @@ struct vds_error *vds_registry_init(struct vds_registry *registry,
 				    const char *const *dirs, size_t num_dirs)
 {
 	*registry = (struct vds_registry){0};
-	struct vds_error *err = NULL;
-	(void)dirs;
-	(void)num_dirs;
+	struct vds_error *err = vds_loader_dirs(registry, dirs, num_dirs);
 	for (size_t i = 0; !err && vds_builtin_plugins[i]; i++)
 		err = vds_registry_add(registry, vds_builtin_plugins[i]);
 	if (err)
@@ -64,11 +64,32 @@ known(const struct vds_registry *registry, const char *name)
 	return NULL;
 }
 
+/* *ret stays NULL if no folder has such a module. */
+static struct vds_error *load_named(struct vds_registry *registry,
+				    const char *name,
+				    const struct vds_plugin_entry **ret)
+{
+	const char *path;
+	struct vds_error *err = vds_loader_path(registry, name, &path);
+	if (err || !path)
+		return err;
+	struct vds_plugin_entry *entry = add_entry(registry);
+	if (!entry)
+		return &vds_enomem;
+	*ret = entry;
+	return vds_loader_load(registry, path, entry);
+}
+
 struct vds_error *vds_registry_find(struct vds_registry *registry,
 				    const char *name,
 				    const struct vds_plugin_entry **ret)
 {
 	const struct vds_plugin_entry *entry = known(registry, name);
+	if (!entry) {
+		struct vds_error *err = load_named(registry, name, &entry);
+		if (err)
+			return err;
+	}
 	if (!entry)
 		return vds_error_create(VDS_ERROR_USAGE,
 					"no plugin or command is called '%s' "
@@ -80,4 +101,17 @@ struct vds_error *vds_registry_find(struct vds_registry *registry,
 					entry->mend);
 	*ret = entry;
 	return NULL;
+}
+
+struct vds_error *vds_registry_load_all(struct vds_registry *registry)
+{
+	struct vds_names names;
+	struct vds_error *err = vds_loader_list(registry, &names);
+	for (size_t i = 0; !err && i < names.count; i++) {
+		struct vds_plugin_entry *entry = add_entry(registry);
+		if (!entry)
+			return &vds_enomem;
+		err = vds_loader_load(registry, names.paths[i], entry);
+	}
+	return err;
 }

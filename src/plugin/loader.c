@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/loader.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/util.h"
+#include "config.h"
+#include "row/schema.h"
+
+#if VDS_MODULES
+#include <dlfcn.h>
+#endif
+
+/* A plugin is a few dozen KB; this keeps junk from being read. */
+#define MAX_MODULE ((size_t)64 << 20)
+#define MAX_OPTIONS 128
+
+static struct vds_error *add_dir(struct vds_registry *registry, const char *dir)
+{
+	const char **dirs = vds_arena_calloc(&registry->arena,
+					     registry->num_dirs + 1,
+					     sizeof(*dirs));
+	const char *copy = vds_arena_strdup(&registry->arena, dir);
+	if (!dirs || !copy)
+		return &vds_enomem;
+	if (registry->num_dirs)
+		memcpy(dirs, registry->dirs,
+		       registry->num_dirs * sizeof(*dirs));
+	dirs[registry->num_dirs++] = copy;
+	registry->dirs = dirs;
+	return NULL;
+}
+
+struct vds_error *vds_loader_dirs(struct vds_registry *registry,
+				  const char *const *dirs, size_t num_dirs)
+{
+	struct vds_error *err = NULL;
+	for (size_t i = 0; !err && i < num_dirs; i++)
+		err = add_dir(registry, dirs[i]);
+	const char *env = getenv("VADOSE_PLUGIN_PATH");
+	_cleanup_free_ char *copy = strdup(env ? env : "");
+	if (!copy)
+		return &vds_enomem;
+	char *save, *dir = strtok_r(copy, ":", &save);
+	for (; !err && dir; dir = strtok_r(NULL, ":", &save)) {
+		/* A relative one would depend on the working directory. */
+		if (*dir == '/')
+			err = add_dir(registry, dir);
+	}
+	return err ? err : add_dir(registry, VDS_PLUGIN_DIR);
+}
+
+static bool is_name(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (!((name[i] >= 'a' && name[i] <= 'z') ||
+		      (name[i] >= '0' && name[i] <= '9') || name[i] == '_'))
+			return false;
+	}
+	return len > 0 && len < 64;
+}
+
+struct vds_error *vds_loader_path(struct vds_registry *registry,
+				  const char *name, const char **ret)
+{
+	struct stat st;
+	*ret = NULL;
+	if (!VDS_MODULES || !is_name(name, strlen(name)))
+		return NULL;
+	for (size_t i = 0; i < registry->num_dirs; i++) {
+		char *path = vds_arena_printf(&registry->arena, "%s/%s.so",
+					      registry->dirs[i], name);
+		if (!path)
+			return &vds_enomem;
+		if (!stat(path, &st) && S_ISREG(st.st_mode)) {
+			*ret = path;
+			return NULL;
+		}
+	}
+	return NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static struct vds_error *list_dir(struct vds_registry *registry,
+				  const char *dir, struct vds_names *names)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	size_t first = names->count;
+	while (d && (entry = readdir(d))) {
+		size_t len = strlen(entry->d_name);
+		if (len < 4 || strcmp(entry->d_name + len - 3, ".so"))
+			continue;
+		if (names->count == names->cap) {
+			size_t cap = names->cap ? names->cap * 2 : 16;
+			const char **paths = vds_arena_calloc(
+				&registry->arena, cap, sizeof(*paths));
+			if (paths && names->count)
+				memcpy(paths, names->paths,
+				       names->count * sizeof(*paths));
+			if (!paths)
+				break;
+			names->paths = paths;
+			names->cap = cap;
+		}
+		char *path = vds_arena_printf(&registry->arena, "%s/%s", dir,
+					      entry->d_name);
+		if (!path)
+			break;
+		names->paths[names->count++] = path;
+	}
+	if (d)
+		closedir(d);
+	if (names->count > first)
+		qsort(names->paths + first, names->count - first,
+		      sizeof(*names->paths), compare_names);
+	return NULL;
+}
+
+struct vds_error *vds_loader_list(struct vds_registry *registry,
+				  struct vds_names *ret)
+{
+	struct vds_error *err = NULL;
+	*ret = (struct vds_names){0};
+	for (size_t i = 0; VDS_MODULES && !err && i < registry->num_dirs; i++)
+		err = list_dir(registry, registry->dirs[i], ret);
+	return err;
+}
+
+/* Marks the entry as refused. Both strings are copied. */
+static struct vds_error *refuse(struct vds_registry *registry,
+				struct vds_plugin_entry *entry,
+				const char *reason, const char *mend)
+{
+	entry->refusal = vds_arena_strdup(&registry->arena, reason);
+	entry->mend = vds_arena_strdup(&registry->arena, mend);
+	return entry->refusal && entry->mend ? NULL : &vds_enomem;
+}
+
+/* Why the ABI in the header can't be served, or NULL; *ret_mend what to do. */
+static const char *abi_fault(struct vds_registry *registry,
+			     const struct vds_abi_header *abi,
+			     const char **ret_mend)
+{
+	/* What the first version of the ABI had: a smaller one is broken. */
+	const size_t smallest = offsetof(struct vds_plugin, run) +
+				sizeof(((struct vds_plugin *)0)->run);
+	bool newer = abi->major > VDS_ABI_MAJOR ||
+		     (abi->major == VDS_ABI_MAJOR &&
+		      abi->minor > VDS_ABI_MINOR);
+	*ret_mend = newer ? "update vadose, or rebuild the plugin against its "
+			    "headers" :
+			    "rebuild it against the headers of this vadose";
+	if (newer || abi->major != VDS_ABI_MAJOR) {
+		const char *text = vds_arena_printf(
+			&registry->arena, "it was built for plugin ABI %u.%u, "
+			"this vadose has %u.%u", abi->major, abi->minor,
+			VDS_ABI_MAJOR, VDS_ABI_MINOR);
+		return text ? text : "out of memory";
+	}
+	if (abi->size < smallest || (abi->minor == VDS_ABI_MINOR &&
+				     abi->size > sizeof(struct vds_plugin)))
+		return "the size in its descriptor is impossible";
+	return NULL;
+}
+
+#if VDS_MODULES
+/* Elements of @from_size bytes, copied into elements of @to_size, zero-padded. */
+static void *widen(struct vds_arena *arena, const void *from, size_t count,
+		   size_t from_size, size_t to_size)
+{
+	char *to = vds_arena_calloc(arena, count + 1, to_size);
+	size_t n = VDS_MIN(from_size, to_size);
+	for (size_t i = 0; to && i < count; i++)
+		memcpy(to + i * to_size, (const char *)from + i * from_size, n);
+	return to;
+}
+
+/* Why the descriptor can't be used, or NULL. */
+static const char *descriptor_fault(const struct vds_plugin *plugin,
+				    const char *name)
+{
+	if (!plugin->name || strcmp(plugin->name, name))
+		return "the name in its descriptor isn't that of the file";
+	if (!plugin->version || !plugin->summary)
+		return "its version or summary lacks";
+	if (!plugin->record || !is_name(plugin->record,
+					strlen(plugin->record)))
+		return "the kind of its records isn't [a-z0-9_]+";
+	if (plugin->scope != VDS_PER_PROCESS && plugin->scope != VDS_ONCE)
+		return "its scope is unknown";
+	if (!plugin->run)
+		return "it has no run()";
+	if (!plugin->columns || !plugin->column_size ||
+	    plugin->column_size > sizeof(struct vds_column) ||
+	    plugin->num_columns > VDS_MAX_COLUMNS)
+		return "its columns are declared in an unknown form";
+	if (plugin->num_options > MAX_OPTIONS ||
+	    (plugin->num_options &&
+	     (!plugin->options || !plugin->option_size ||
+	      plugin->option_size > sizeof(struct vds_option))))
+		return "its options are declared in an unknown form";
+	return NULL;
+}
+
+/* The module's descriptor in this host's form, zero where it is older. */
+static struct vds_plugin *adopt(struct vds_arena *arena,
+				const struct vds_plugin *theirs, size_t size)
+{
+	struct vds_plugin *plugin = vds_arena_calloc(arena, 1,
+						     sizeof(*plugin));
+	if (plugin)
+		memcpy(plugin, theirs, VDS_MIN(size, sizeof(*plugin)));
+	return plugin;
+}
+
+static bool adopt_lists(struct vds_arena *arena, struct vds_plugin *plugin)
+{
+	plugin->columns = widen(arena, plugin->columns, plugin->num_columns,
+				plugin->column_size,
+				sizeof(struct vds_column));
+	plugin->options = widen(arena, plugin->options, plugin->num_options,
+				plugin->option_size,
+				sizeof(struct vds_option));
+	return plugin->columns && plugin->options;
+}
+
+/* The code of the module may run from here on. */
+static struct vds_error *open_module(struct vds_registry *registry,
+				     const char *symbol, size_t size,
+				     struct vds_plugin_entry *entry)
+{
+	void *module = dlopen(entry->path, RTLD_NOW | RTLD_LOCAL);
+	const struct vds_plugin *theirs = module ? dlsym(module, symbol) : NULL;
+	if (!theirs)
+		return refuse(registry, entry, dlerror(),
+			      "rebuild it against the headers of this vadose");
+	struct vds_plugin *plugin = adopt(&registry->arena, theirs, size);
+	if (!plugin)
+		return &vds_enomem;
+	const char *fault = descriptor_fault(plugin, entry->name);
+	if (fault)
+		return refuse(registry, entry, fault,
+			      "correct its descriptor (man vadose-plugin)");
+	if (!adopt_lists(&registry->arena, plugin))
+		return &vds_enomem;
+	struct vds_schema schema;
+	struct vds_error *err = vds_schema_init(&schema, plugin);
+	if (err) {
+		struct vds_error *nomem = refuse(
+			registry, entry, err->message,
+			"correct its columns (man vadose-plugin)");
+		vds_error_destroy(err);
+		return nomem;
+	}
+	vds_schema_deinit(&schema);
+	entry->plugin = plugin;
+	return NULL;
+}
+#else
+static struct vds_error *open_module(struct vds_registry *registry,
+				     const char *symbol, size_t size,
+				     struct vds_plugin_entry *entry)
+{
+	(void)symbol;
+	(void)size;
+	return refuse(registry, entry, "this vadose was built without modules",
+		      "build the plugin in (plugins/meson.build)");
+}
+#endif
+
+static void hash(const void *data, size_t len, char out[VDS_SHA256_HEX_SIZE])
+{
+	struct vds_sha256 stream;
+	uint8_t digest[VDS_SHA256_SIZE];
+	vds_sha256_init(&stream);
+	vds_sha256_update(&stream, data, len);
+	vds_sha256_final(&stream, digest);
+	vds_sha256_hex(digest, out);
+}
+
+static bool is_taken(const struct vds_registry *registry,
+		     const struct vds_plugin_entry *entry)
+{
+	for (size_t i = 0; i < registry->count; i++) {
+		const struct vds_plugin_entry *other = &registry->entries[i];
+		if (other != entry && other->name && other->plugin &&
+		    !strcmp(other->name, entry->name))
+			return true;
+	}
+	return false;
+}
+
+struct vds_error *vds_loader_load(struct vds_registry *registry,
+				  const char *path,
+				  struct vds_plugin_entry *entry)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	_cleanup_free_ char *data = NULL;
+	size_t len, name_len = strlen(base) - 3;
+	struct vds_abi_header abi;
+	*entry = (struct vds_plugin_entry){.path = path};
+	entry->name = vds_arena_strndup(&registry->arena, base, name_len);
+	if (!entry->name)
+		return &vds_enomem;
+	if (!is_name(base, name_len))
+		return refuse(registry, entry, "its name isn't [a-z0-9_]+.so",
+			      "rename the file and the plugin");
+	if (is_taken(registry, entry))
+		return refuse(registry, entry, "another plugin has this name",
+			      "rename the file and the plugin");
+	struct vds_error *err = vds_file_slurp(path, MAX_MODULE, &data, &len);
+	if (err) {
+		struct vds_error *nomem = refuse(registry, entry, err->message,
+						 "make it readable");
+		vds_error_destroy(err);
+		return nomem;
+	}
+	hash(data, len, entry->sha256);
+	char symbol[80];
+	snprintf(symbol, sizeof(symbol), "vds_plugin_%s", entry->name);
+	const char *fault = vds_elf_header(data, len, symbol, &abi);
+	if (fault)
+		return refuse(registry, entry, fault,
+			      "file name, VDS_PLUGIN(name) and symbol are one "
+			      "word; see man vadose-plugin");
+	entry->abi_major = abi.major;
+	entry->abi_minor = abi.minor;
+	const char *mend;
+	fault = abi_fault(registry, &abi, &mend);
+	if (fault)
+		return refuse(registry, entry, fault, mend);
+	return open_module(registry, symbol, abi.size, entry);
+}

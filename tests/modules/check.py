@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What is found, what is refused, why, and what to do about it."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+vadose = str(pathlib.Path(sys.argv[1]).resolve())
+folder = pathlib.Path(sys.argv[2])
+failures = 0
+
+
+def expect(condition, what):
+    global failures
+    if not condition:
+        failures += 1
+        print("FAIL", what)
+
+
+def run(*args, cwd=None, env=None):
+    return subprocess.run([vadose, *map(str, args)], text=True, cwd=cwd,
+                          capture_output=True,
+                          env={**os.environ, **(env or {})})
+
+
+REFUSALS = {
+    "probe_major": ("was built for plugin ABI 2.0", "update vadose"),
+    "probe_minor": ("was built for plugin ABI 1.1", "update vadose"),
+    "probe_small": ("size in its descriptor", "rebuild"),
+    "probe_name": ("name in its descriptor", "correct"),
+    "probe_column": ("names are [a-z0-9_]+", "correct its columns"),
+    "probe_unresolved": ("vds_no_such_function", "rebuild"),
+    "junk": ("no 64-bit shared object", "man vadose-plugin"),
+    "empty": ("no 64-bit shared object", "man vadose-plugin"),
+    "cut": ("ELF headers are broken", "man vadose-plugin"),
+    "renamed": ("no descriptor of its own name", "one word"),
+    "pslist": ("another plugin has this name", "rename"),
+    "Bad-Name": ("isn't [a-z0-9_]+.so", "rename"),
+}
+
+with tempfile.TemporaryDirectory() as temp:
+    temp = pathlib.Path(temp)
+    for module in folder.glob("probe*.so"):
+        shutil.copy(module, temp)
+    (temp / "junk.so").write_text("#!/bin/sh\n" * 20)
+    (temp / "empty.so").write_text("")
+    whole = (temp / "probe.so").read_bytes()
+    (temp / "cut.so").write_bytes(whole[:len(whole) // 2])
+    shutil.copy(temp / "probe.so", temp / "renamed.so")
+    shutil.copy(temp / "probe.so", temp / "pslist.so")
+    shutil.copy(temp / "probe.so", temp / "Bad-Name.so")
+
+    listing = run("plugins", "-p", temp)
+    expect(listing.returncode == 0, f"plugins: {listing.stderr}")
+    expect("ran" not in listing.stderr, "code of a refused plugin ran")
+    lines = {}
+    for line in listing.stdout.splitlines():
+        lines.setdefault(line.split()[0], []).append(line)
+    for name, words in REFUSALS.items():
+        line = " ".join(l for l in lines.get(name, []) if "REFUSED" in l)
+        for word in words:
+            expect(word in line, f"{name}: '{word}' not in: {line}")
+    for name in ("probe", "probe_old", "probe_careless"):
+        line = " ".join(lines.get(name, []))
+        expect("REFUSED" not in line and "abi 1.0" in line and
+               str(temp) in line, f"{name}: {line}")
+    expect(any("built in" in l for l in lines["pslist"]), "built-in pslist")
+
+    page = run("-p", temp, "probe_old", "--help")
+    expect(page.returncode == 0 and "process.name" in page.stdout,
+           f"help of an older plugin: {page.stdout}{page.stderr}")
+    refused = run("-p", temp, "-f", "nosuch", "probe_minor")
+    expect(refused.returncode == 5 and "refused" in refused.stderr and
+           "update vadose" in refused.stderr, f"run: {refused.stderr}")
+    # By $VADOSE_PLUGIN_PATH, but never the working directory.
+    path = {"VADOSE_PLUGIN_PATH": f".:relative:{temp}"}
+    expect(run("probe", "--help", env=path).returncode == 0, "by environment")
+    expect(run("probe", "--help", cwd=temp).returncode == 64, "from the cwd")
+    expect(run("probe", "--help", cwd=temp,
+               env={"VADOSE_PLUGIN_PATH": "."}).returncode == 64,
+           "a relative folder in the environment")
+    expect(run("-p", temp, "../probe", "--help").returncode == 64, "a path")
+
+print("modules:", "FAILED" if failures else "ok")
+sys.exit(failures != 0)
