@@ -56,7 +56,7 @@ static const struct vds_column columns[] = {
 		 "pool tag of the node", NULL},
 	[TYPE] = {"vad.type", VDS_KIND_STR, 0, "Type", NULL,
 		  "private, mapped, image, physical, ...", NULL},
-	[PROTECTION] = {"vad.protection", VDS_KIND_FLAGS, 0, "Protection", NULL,
+	[PROTECTION] = {"vad.protection", VDS_KIND_STR, 0, "Protection", NULL,
 			"initial protection; pages may differ", NULL},
 	[PROTECTION_RAW] = {"vad.protection_raw", VDS_KIND_INT, VDS_COLUMN_WIDE,
 			    "Prot", NULL, "the 5-bit protection code", NULL},
@@ -94,7 +94,7 @@ static const struct vds_column columns[] = {
 		       "mapped file", "file.path"},
 	[OBJECT_NAME] = {"section.name", VDS_KIND_STR, 0, "Section", NULL,
 			 "name of the section object", NULL},
-	[OFFSET] = {"section.offset", VDS_KIND_HEX, VDS_COLUMN_WIDE, "Offset",
+	[OFFSET] = {"section.offset", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "Offset",
 		    "bytes", "where in the section the view begins", NULL},
 	[DELETED] = {"section.file_deleted", VDS_KIND_BOOL, VDS_COLUMN_WIDE,
 		     "Deleted", NULL, "the file is being deleted", NULL},
@@ -114,8 +114,8 @@ static struct vds_value view_offset(const struct vds_section *section,
 	if (section->backing == VDS_BACKING_PHYSICAL)
 		return vds_absent(VDS_NOT_APPLICABLE);
 	if (vds_section_page_of(section, vad->first_prototype_pte, &page))
-		return vds_hex(page << 12);
-	return vds_or(vad->file_offset_why, vds_hex(vad->file_offset));
+		return vds_size(page << 12);
+	return vds_or(vad->file_offset_why, vds_size(vad->file_offset));
 }
 
 static void fill_section(const struct vds_process *process,
@@ -174,7 +174,7 @@ static struct vds_error *list_vads(struct vds_run *run, size_t index, void *ctx)
 			[TYPE] = vds_str(vds_vad_type_str(vad->type,
 							  vad->is_private)),
 			[PROTECTION] =
-				vds_flags(vds_protection_str(vad->protection)),
+				vds_str(vds_protection_str(vad->protection)),
 			[PROTECTION_RAW] = vds_int(vad->protection),
 			[PRIVATE] = vds_bool(vad->is_private),
 			[COMMIT] = vds_or(vad->commit_why,

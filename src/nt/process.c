@@ -152,7 +152,7 @@ static bool fill(struct vds_task *task, struct vds_kernel *kernel,
 		return false;
 	}
 	decode(task, &rec, p);
-	vds_process_find_name(task, &kernel->arena, &kernel->notes, &rec, p);
+	vds_process_find_name(task, &kernel->arena, &rec, p);
 	p->task = NULL;
 	return true;
 }

@@ -114,10 +114,46 @@ static void walk(struct finder *f, const char *what, uint64_t head,
 	f->what = what;
 	f->offset = offset;
 	f->source = source;
-	if (vds_list_walk(&walk) == VDS_LIST_UNREADABLE &&
-	    f->found->count == 0)
+	if (vds_list_walk(&walk) == VDS_LIST_UNREADABLE)
 		vds_note(f->notes, "process_list_unreadable", head,
-			 "%s at 0x%016" PRIx64 " can't be read", what, head);
+			 "%s: the list from 0x%016" PRIx64
+			 " can't be read to its end", what, head);
+}
+
+/* The neighbour of @eprocess that its link @side (0 or 8) leads to. */
+static void follow_neighbour(struct finder *f, uint64_t eprocess, uint32_t side)
+{
+	uint64_t link = eprocess + f->offset, next, back, pid;
+
+	if (vds_task_u64(f->task, link + side, &next) ||
+	    !vds_is_kernel_pointer(f->kernel, next, 8) ||
+	    vds_task_u64(f->task, next + (8 - side), &back) || back != link ||
+	    !is_process(f, next - f->offset, true, &pid) || !pid)
+		return;
+	add(f, next - f->offset);
+}
+
+/*
+ * Where a list is broken in both directions, or its head is lost, the middle is
+ * still linked: goes on from every process that the list is known to hold.
+ */
+static void resume(struct finder *f)
+{
+	const uint32_t listed = VDS_SOURCE_ACTIVE_LINKS |
+				VDS_SOURCE_ACTIVE_BLINKS | VDS_SOURCE_INITIAL;
+
+	f->offset = vds_kf(f->kernel, EPROCESS_LINKS)->offset;
+	/* The list grows while it is walked; each is looked at once. */
+	for (size_t i = 0; i < f->found->count && !f->task->nomem; i++) {
+		uint64_t eprocess = f->found->list[i].eprocess;
+
+		if (!(f->found->list[i].sources & listed))
+			continue;
+		f->source = VDS_SOURCE_ACTIVE_LINKS;
+		follow_neighbour(f, eprocess, 0);
+		f->source = VDS_SOURCE_ACTIVE_BLINKS;
+		follow_neighbour(f, eprocess, 8);
+	}
 }
 
 /* PsActiveProcessHead in both directions: one broken link loses nothing. */
@@ -142,6 +178,7 @@ static void find_active(struct finder *f)
 	     VDS_SOURCE_ACTIVE_LINKS);
 	walk(f, "PsActiveProcessHead", head, links, true,
 	     VDS_SOURCE_ACTIVE_BLINKS);
+	resume(f);
 }
 
 /* True if the list head was ever initialised (a zeroed one leads nowhere). */

@@ -6,7 +6,6 @@
  */
 #include "nt/process_name.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -15,9 +14,6 @@
 #include "nt/name.h"
 #include "nt/section_object.h"
 #include "nt/walk.h"
-
-/* Characters of ImageFileName that are the file's; the last byte is NUL. */
-#define SHORT_NAME 14
 
 struct namer {
 	struct vds_task *task;
@@ -179,25 +175,8 @@ static bool from_peb(struct namer *n)
 	return true;
 }
 
-/* ImageFileName is the beginning of the file's name, or somebody lies. */
-static void compare(struct namer *n, struct vds_notes *notes,
-		    const char *image_name)
-{
-	const char *name = n->process->name;
-
-	if (!image_name || !name ||
-	    n->process->name_source == VDS_NAME_IMAGE_FILE_NAME ||
-	    !strncasecmp(image_name, name, VDS_MIN(strlen(name),
-						   (size_t)SHORT_NAME)))
-		return;
-	vds_note(notes, "process_name_mismatch", n->process->eprocess,
-		 "PID %" PRIu32 ": its image file is %s, "
-		 "EPROCESS.ImageFileName says %s", n->process->pid,
-		 n->process->path ? n->process->path : name, image_name);
-}
-
 void vds_process_find_name(struct vds_task *task, struct vds_arena *arena,
-			   struct vds_notes *notes, const struct vds_rec *rec,
+			   const struct vds_rec *rec,
 			   struct vds_process *process)
 {
 	struct namer n = {.task = task, .kernel = task->kernel, .arena = arena,
@@ -206,6 +185,8 @@ void vds_process_find_name(struct vds_task *task, struct vds_arena *arena,
 	const char *image_name = short_name(&n, &why);
 
 	process->path_why = VDS_NOT_APPLICABLE;
+	process->image_file_name = image_name;
+	process->image_file_name_why = why;
 	if (!from_image_file(&n) && !from_section(&n) && !from_audit(&n)) {
 		process->name = image_name;
 		process->name_why = why;
@@ -214,5 +195,4 @@ void vds_process_find_name(struct vds_task *task, struct vds_arena *arena,
 		else
 			from_peb(&n);
 	}
-	compare(&n, notes, image_name);
 }

@@ -6,12 +6,12 @@
 #include "nt/rec.h"
 
 /*
- * Fills name and path (with reasons and source) of @process from its EPROCESS
- * @rec, most trusted source first; strings go to @arena, disagreement of the
- * file's name with ImageFileName to @notes.
+ * Fills name, path and image_file_name (with reasons and source) of @process
+ * from its EPROCESS @rec, most trusted source first; strings go to @arena.
+ * That the sources disagree is data, not a note: both names are reported.
  */
 void vds_process_find_name(struct vds_task *task, struct vds_arena *arena,
-			   struct vds_notes *notes, const struct vds_rec *rec,
+			   const struct vds_rec *rec,
 			   struct vds_process *process);
 
 #endif

@@ -24,12 +24,45 @@ static void decode_section(struct vds_task *task, struct vds_section_object *o)
 		o->control_area = ca;
 }
 
-/* Up to 8.1: SECTION_OBJECT -> SEGMENT_OBJECT -> control area. */
+/*
+ * The control area that @segment's member @ca_field names; with @verify only if
+ * that one names @segment as its own.
+ */
+static enum vds_why segment_control_area(struct vds_task *task,
+					 uint64_t segment,
+					 const struct vds_field *ca_field,
+					 bool verify, uint64_t *ret)
+{
+	const struct vds_kernel *kernel = task->kernel;
+	uint64_t ca, back;
+	enum vds_why why = vds_task_field(task, segment, ca_field, &ca);
+
+	if (why)
+		return why;
+	if (!vds_is_kernel_pointer(kernel, ca, 8))
+		return VDS_BAD_DATA;
+	if (verify) {
+		why = vds_task_field(task, ca, vds_kf(kernel, CA_SEGMENT),
+				     &back);
+		if (why)
+			return why;
+		if (back != segment)
+			return VDS_BAD_DATA;
+	}
+	*ret = ca;
+	return VDS_PRESENT;
+}
+
+/*
+ * Up to 8.1: the public SECTION_OBJECT says that Segment is a SEGMENT_OBJECT,
+ * a type of NT 4; what is there is the SEGMENT itself (Windows Research Kernel,
+ * mi.h: SECTION). The back pointer of the control area decides.
+ */
 static void decode_section_object(struct vds_task *task,
 				  struct vds_section_object *o)
 {
 	const struct vds_kernel *kernel = task->kernel;
-	uint64_t segment, ca;
+	uint64_t segment;
 	enum vds_why why;
 
 	why = vds_task_field(task, o->object,
@@ -39,16 +72,23 @@ static void decode_section_object(struct vds_task *task,
 	o->control_area_why = o->size_why = why;
 	if (why)
 		return;
+	o->control_area_why = segment_control_area(
+		task, segment, vds_kf(kernel, SEGMENT_CA), true,
+		&o->control_area);
+	if (!o->control_area_why) {
+		o->size_why = vds_task_field(task, segment,
+					     vds_kf(kernel, SEGMENT_SIZE),
+					     &o->size);
+		return;
+	}
+	if (o->control_area_why != VDS_BAD_DATA)
+		return;
+	o->control_area_why = segment_control_area(
+		task, segment, vds_kf(kernel, SEGMENT_OBJECT_CA), false,
+		&o->control_area);
 	o->size_why = vds_task_field(task, segment,
 				     vds_kf(kernel, SEGMENT_OBJECT_SIZE),
 				     &o->size);
-	why = vds_task_field(task, segment, vds_kf(kernel, SEGMENT_OBJECT_CA),
-			     &ca);
-	if (!why && !vds_is_kernel_pointer(kernel, ca, 8))
-		why = VDS_BAD_DATA;
-	o->control_area_why = why;
-	if (!why)
-		o->control_area = ca;
 }
 
 void vds_section_object_read(struct vds_task *task, uint64_t body,

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "nt/kernel.h"
+#include "nt/page.h"
 #include "nt/task.h"
 #include "plugin/session.h"
 
@@ -313,10 +314,8 @@ void vds_translate(struct vds_run *run, const struct vds_process *process,
 	const struct vds_kernel *kernel = run->session->kernel;
 	struct vds_space space = kernel->space;
 	struct vds_walk walk;
-	if (process) {
-		space.dtb = process->dtb;
-		space.id = 0;
-	}
+	if (process)
+		vds_process_space(process, &space);
 	vds_space_walk(&space, run->task->tlb, va, &walk);
 	*ret = (struct vds_translation){
 		.why = walk.why, .pa = walk.pa, .page_size = walk.page_size,

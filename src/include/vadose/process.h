@@ -75,6 +75,10 @@ struct vds_process {
 	enum vds_why path_why;
 	size_t index;		/* in table order */
 	struct vds_task *task;	/* the host's own */
+	/* EPROCESS.ImageFileName, whatever `name` was taken from; at most 15
+	 * bytes of it are kept by Windows. NULL: see image_file_name_why. */
+	const char *image_file_name;
+	enum vds_why image_file_name_why;
 };
 
 /*
