@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/views.h"
+#include "base/map.h"
 #include "base/util.h"
 
 const char *vds_grade_str(enum vds_grade grade)
@@ -78,12 +79,10 @@ static int compare_u64(uint64_t a, uint64_t b)
 	return a < b ? -1 : a > b;
 }
 
-static int compare_keys(const void *pa, const void *pb)
+static int compare_first(const void *pa, const void *pb)
 {
 	const struct key *a = pa, *b = pb;
-	int c = compare_u64(a->at.axis, b->at.axis);
-	if (!c)
-		c = compare_u64(a->at.first, b->at.first);
+	int c = compare_u64(a->at.first, b->at.first);
 	return c ? c : compare_u64(a->view, b->view);
 }
 
@@ -91,6 +90,93 @@ static int compare_view_order(const void *pa, const void *pb)
 {
 	const struct key *a = pa, *b = pb;
 	return compare_u64(a->view, b->view);
+}
+
+/* Most runs are in order already: one section, mapped alike by everybody. */
+static void sort_run(struct key *keys, size_t count,
+		     int (*compare)(const void *, const void *))
+{
+	for (size_t i = 1; i < count; i++) {
+		if (compare(&keys[i - 1], &keys[i]) > 0) {
+			qsort(keys, count, sizeof(*keys), compare);
+			return;
+		}
+	}
+}
+
+static int compare_axes(const void *pa, const void *pb)
+{
+	return compare_u64(*(const uint64_t *)pa, *(const uint64_t *)pb);
+}
+
+/*
+ * Counts the views of each axis: @count maps an axis to their number, *ret is a
+ * malloc'ed, sorted list of the axes.
+ */
+static struct vds_error *count_axes(const struct vds_view *views, size_t num,
+				    struct vds_map *count, uint64_t **ret)
+{
+	for (size_t i = 0; i < num; i++) {
+		uint64_t *n = vds_map_put(count, interval_of(&views[i]).axis,
+					  NULL);
+		if (!n)
+			return &vds_enomem;
+		++*n;
+	}
+	/* Axis 0 is not counted among the map's slots. */
+	uint64_t *axes = vds_malloc_array(count->count + 1, sizeof(*axes));
+	if (!axes)
+		return &vds_enomem;
+	struct vds_map seen = {0};
+	size_t k = 0;
+	for (size_t i = 0; i < num; i++) {
+		uint64_t axis = interval_of(&views[i]).axis;
+		enum vds_seen how = vds_set_add(&seen, axis);
+		if (how == VDS_SEEN_NEW)
+			axes[k++] = axis;
+		if (how == VDS_SEEN_NOMEM) {
+			vds_map_deinit(&seen);
+			free(axes);
+			return &vds_enomem;
+		}
+	}
+	vds_map_deinit(&seen);
+	qsort(axes, k, sizeof(*axes), compare_axes);
+	*ret = axes;
+	return NULL;
+}
+
+/*
+ * Keys in order of (axis, first page, view): a counting sort by axis, since
+ * there are far fewer sections than views.
+ */
+static struct vds_error *sort_keys(const struct vds_view *views, size_t num,
+				   struct key *keys)
+{
+	struct vds_map start = {0};
+	_cleanup_free_ uint64_t *axes = NULL;
+	struct vds_error *err = count_axes(views, num, &start, &axes);
+	size_t at = 0;
+	for (size_t i = 0; !err && at < num; i++) {
+		uint64_t *n = vds_map_get(&start, axes[i]);
+		size_t here = (size_t)*n;
+		*n = at;	/* from here on: where its next key goes */
+		at += here;
+	}
+	for (size_t i = 0; !err && i < num; i++) {
+		struct interval it = interval_of(&views[i]);
+		uint64_t *n = vds_map_get(&start, it.axis);
+		keys[(*n)++] = (struct key){it, i};
+	}
+	vds_map_deinit(&start);
+	for (size_t i = 0; !err && i < num;) {
+		size_t end = i + 1;
+		while (end < num && keys[end].at.axis == keys[i].at.axis)
+			end++;
+		sort_run(keys + i, end - i, compare_first);
+		i = end;
+	}
+	return err;
 }
 
 static void describe(struct vds_share_group *group,
@@ -158,15 +244,15 @@ struct vds_error *vds_views_group(struct vds_arena *arena,
 		vds_malloc_array(num_views, sizeof(*keys));
 	if (!groups || !order || !keys)
 		return &vds_enomem;
-	for (size_t i = 0; i < num_views; i++)
-		keys[i] = (struct key){interval_of(&views[i]), i};
-	qsort(keys, num_views, sizeof(*keys), compare_keys);
+	struct vds_error *err = sort_keys(views, num_views, keys);
+	if (err)
+		return err;
 	size_t num = sweep(keys, num_views, views, groups);
 	for (size_t g = 0; g < num; g++) {
 		struct vds_share_group *group = &groups[g];
 		/* Within a group, people read by process. */
-		qsort(keys + group->first_view, group->num_views,
-		      sizeof(*keys), compare_view_order);
+		sort_run(keys + group->first_view, group->num_views,
+			 compare_view_order);
 		for (size_t i = 0; i < group->num_views; i++)
 			order[group->first_view + i] =
 				&views[keys[group->first_view + i].view];

@@ -305,9 +305,11 @@ enum vds_absence vds_absence_of(enum vds_why why)
 	return VDS_ABSENCE_NONE;
 }
 
+/* FILETIME of 9999-12-31T23:59:59.9999999Z: RFC 3339 years have four digits. */
+#define LAST_TIME UINT64_C(2650467743999999999)
+
 bool vds_value_overflows(const struct vds_value *value)
 {
-	char buf[VDS_NUMBER_MAX];
 	switch (value->kind) {
 	case VDS_KIND_INT:
 		return value->i > VDS_JSON_INT_MAX ||
@@ -315,7 +317,7 @@ bool vds_value_overflows(const struct vds_value *value)
 	case VDS_KIND_SIZE:
 		return value->u > (uint64_t)VDS_JSON_INT_MAX;
 	case VDS_KIND_TIME:
-		return !vds_put_time(buf, value->u);
+		return value->u > LAST_TIME;
 	default:
 		return false;
 	}
@@ -343,31 +345,37 @@ static const char *value_fault(const struct vds_column *column,
 	}
 }
 
+void vds_schema_absences(const struct vds_schema *schema,
+			 const struct vds_value *values,
+			 struct vds_absences *absences)
+{
+	for (size_t i = 0; i < schema->num_columns; i++) {
+		const struct vds_value *value = &values[i];
+		enum vds_absence absence = VDS_ABSENCE_NONE;
+		if (value->kind == VDS_KIND_NONE)
+			absence = vds_absence_of(value->why);
+		else if (vds_value_overflows(value))
+			absence = VDS_ABSENCE_INVALID;
+		if (!absence || !schema->visible[i])
+			continue;
+		absences->unreadable += absence == VDS_ABSENCE_UNREADABLE;
+		absences->invalid += absence == VDS_ABSENCE_INVALID;
+	}
+}
+
 struct vds_error *vds_schema_check(const struct vds_schema *schema,
 				   const struct vds_value *values,
 				   struct vds_absences *absences)
 {
 	for (size_t i = 0; i < schema->num_columns; i++) {
-		const struct vds_value *value = &values[i];
-		enum vds_absence absence = VDS_ABSENCE_NONE;
-		if (value->kind == VDS_KIND_NONE) {
-			if (!value->why)
-				continue;
-			absence = vds_absence_of(value->why);
-		} else {
-			const char *fault = value_fault(&schema->columns[i],
-							value);
-			if (fault)
-				return bad_column(schema,
-						  schema->columns[i].name,
-						  fault);
-			if (vds_value_overflows(value))
-				absence = VDS_ABSENCE_INVALID;
-		}
-		if (!schema->visible[i])
+		if (values[i].kind == VDS_KIND_NONE)
 			continue;
-		absences->unreadable += absence == VDS_ABSENCE_UNREADABLE;
-		absences->invalid += absence == VDS_ABSENCE_INVALID;
+		const char *fault = value_fault(&schema->columns[i],
+						&values[i]);
+		if (fault)
+			return bad_column(schema, schema->columns[i].name,
+					  fault);
 	}
+	vds_schema_absences(schema, values, absences);
 	return NULL;
 }

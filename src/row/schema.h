@@ -78,6 +78,10 @@ struct vds_absences {
 	uint32_t invalid;	/* bad address, bad data */
 };
 
+/* Adds the row's absent and invalid cells, of visible columns, to *absences. */
+void vds_schema_absences(const struct vds_schema *schema,
+			 const struct vds_value *values,
+			 struct vds_absences *absences);
 /*
  * Checks each value against its column. VDS_ERROR_PLUGIN: wrong kind or a
  * pointer that is missing. Adds to *absences.
