@@ -55,6 +55,23 @@ static size_t aff4_read(const struct vds_image *image, uint64_t source,
 	return 0;
 }
 
+void vds_aff4_symbolic(const struct vds_image *image, uint64_t source,
+		       const char **ret_urn, uint64_t *ret_offset)
+{
+	const struct vds_aff4 *a = image->ctx;
+	if (image->read != aff4_read)
+		return;
+	const struct vds_aff4_target *target =
+		&a->targets[source >> VDS_AFF4_SOURCE_BITS];
+	if (target->kind == VDS_AFF4_UNKNOWN)
+		*ret_urn = AFF4_NS "UnknownData";
+	if (target->kind == VDS_AFF4_UNKNOWN ||
+	    target->kind == VDS_AFF4_UNREADABLE)
+		*ret_offset = (source &
+			       ((UINT64_C(1) << VDS_AFF4_SOURCE_BITS) - 1)) %
+			      VDS_AFF4_PATTERN_SIZE;
+}
+
 static void aff4_pattern(const struct vds_image *image, uint64_t source,
 			 void *buf, size_t len)
 {
@@ -113,7 +130,9 @@ static struct vds_error *create_cache(struct vds_aff4 *a)
 			chunk = VDS_MAX(chunk,
 					a->targets[i].stream->chunk_size);
 	}
-	a->cache = vds_chunk_cache_create(VDS_MAX(chunk, 1u), CACHE_BUDGET);
+	if (!chunk)
+		return NULL;
+	a->cache = vds_chunk_cache_create(chunk, CACHE_BUDGET);
 	return a->cache ? NULL : &vds_enomem;
 }
 

@@ -268,6 +268,15 @@ void vds_aff4_fill(const struct vds_aff4_target *target, uint64_t offset,
 /* Adds the ranges of object @urn (map, stream or member) to the image. */
 struct vds_error *vds_aff4_map_object(struct vds_aff4 *a, const char *urn);
 
+/* aff4.c */
+
+/*
+ * If @image is AFF4 and its position @source lies in a pattern: the URN of that
+ * symbolic stream and the offset in it; else both stay as they are.
+ */
+void vds_aff4_symbolic(const struct vds_image *image, uint64_t source,
+		       const char **ret_urn, uint64_t *ret_offset);
+
 /* aff4_meta.c */
 
 /* Adds tool, times, hashes and the like to the image's metadata and hints. */

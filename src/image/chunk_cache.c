@@ -10,6 +10,7 @@
 
 #define WAYS 8
 #define NO_KEY UINT64_MAX
+#define SETS_MAX 4096	/* however small the chunks */
 /* In `pins`: a thread is replacing the slot's chunk; readers back off. */
 #define EXCLUSIVE UINT32_C(0x80000000)
 
@@ -41,7 +42,8 @@ struct vds_chunk_cache *vds_chunk_cache_create(size_t chunk_size,
 		return NULL;
 	cache->chunk_size = chunk_size;
 	cache->num_sets = 1;
-	while (cache->num_sets * 2 * WAYS <= budget / VDS_MAX(chunk_size, 1u))
+	while (cache->num_sets < SETS_MAX &&
+	       cache->num_sets * 2 * WAYS <= budget / VDS_MAX(chunk_size, 1u))
 		cache->num_sets *= 2;
 	cache->sets = calloc(cache->num_sets, sizeof(*cache->sets));
 	if (!cache->sets) {

@@ -52,6 +52,12 @@ static const char *copy_node(struct parser *p, const SerdNode *node)
 		return vds_arena_strndup(p->arena, (const char *)node->buf,
 					 node->n_bytes);
 	SerdNode full = serd_env_expand_node(p->env, node);
+	if (!full.buf && node->type == SERD_CURIE) {
+		stop(p, vds_error_create(VDS_ERROR_FORMAT,
+					 "the prefix of \"%s\" is not defined",
+					 (const char *)node->buf));
+		return NULL;
+	}
 	const SerdNode *best = full.buf ? &full : node;
 	const char *s = vds_arena_strndup(p->arena, (const char *)best->buf,
 					  best->n_bytes);
@@ -194,7 +200,8 @@ static struct vds_error *run_parser(struct parser *p, const char *base,
 				on_statement, NULL);
 	struct vds_error *err = &vds_enomem;
 	if (reader) {
-		serd_reader_set_strict(reader, false);
+		/* Not strict, it never ends if the text ends in an IRI. */
+		serd_reader_set_strict(reader, true);
 		serd_reader_set_error_sink(reader, on_error, p);
 		err = read_statements(p, reader, src);
 	}

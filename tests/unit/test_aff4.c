@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* AFF4 volumes by our own writer, whole and damaged; the parts below them. */
+#include <pthread.h>
+
+#include "base/work.h"
+#include "image/aff4_internal.h"
+#include "image/aff4_write.h"
+#include "image/aff4_yaml.h"
+#include "image/zip_write.h"
+#include "image_temp.h"
+
+#define V "aff4://00000000-0000-0000-0000-0000000000aa"
+#define MEM "memory/physical> .\n"
+
+/* --- codecs ----------------------------------------------------------- */
+
+static void fill(uint8_t *buf, size_t len, uint32_t seed)
+{
+	/* Runs of random length, so that every codec finds something. */
+	for (size_t i = 0; i < len;) {
+		seed = seed * 1664525 + 1013904223;
+		size_t n = seed >> 27;
+		for (size_t k = 0; k <= n && i < len; k++)
+			buf[i++] = (uint8_t)(seed >> 16);
+	}
+}
+
+START_TEST(codecs_give_back_what_they_got)
+{
+	enum vds_codec codec = (enum vds_codec)_i;
+	struct vds_decoder decoder = {0};
+	uint8_t in[5000], packed[6000], out[5000];
+	size_t len, n;
+	fill(in, sizeof(in), (uint32_t)_i + 1);
+	if (!vds_codec_available(codec)) {
+		ck_assert(!vds_codec_encode(codec, in, sizeof(in), packed,
+					    sizeof(packed), &len));
+		ck_assert(!vds_codec_decode(&decoder, codec, in, sizeof(in),
+					    out, sizeof(out), 1, &n));
+		return;
+	}
+	ck_assert(vds_codec_encode(codec, in, sizeof(in), packed,
+				   sizeof(packed), &len));
+	ck_assert_uint_le(len, vds_codec_bound(codec, sizeof(in)));
+	for (int i = 0; i < 2; i++) {	/* the decoder is used again */
+		memset(out, 0, sizeof(out));
+		ck_assert(vds_codec_decode(&decoder, codec, packed, len, out,
+					   sizeof(out), sizeof(in), &n));
+		ck_assert_uint_eq(n, sizeof(in));
+		ck_assert_mem_eq(in, out, n);
+	}
+	/* Less room than needed, more bytes wanted than there are. */
+	if (codec != VDS_CODEC_STORED)
+		ck_assert(!vds_codec_decode(&decoder, codec, packed, len, out,
+					    4999, 4999, &n));
+	ck_assert(!vds_codec_decode(&decoder, codec, packed, len, out,
+				    sizeof(out), 5001, &n));
+	if (codec != VDS_CODEC_STORED)
+		ck_assert(!vds_codec_decode(&decoder, codec, packed, len / 2,
+					    out, sizeof(out), sizeof(in), &n));
+	vds_decoder_deinit(&decoder);
+}
+END_TEST
+
+START_TEST(codecs_accept_what_other_tools_write)
+{
+	struct vds_decoder decoder = {0};
+	uint8_t in[3000], packed[4000], out[3000];
+	size_t len, n;
+	fill(in, sizeof(in), 7);
+	/* "deflate" that is wrapped as zlib and padded behind: c-aff4. */
+	ck_assert(vds_codec_encode(VDS_CODEC_ZLIB, in, sizeof(in), packed,
+				   sizeof(packed), &len));
+	memset(packed + len, 0, 15);
+	ck_assert(vds_codec_decode(&decoder, VDS_CODEC_DEFLATE, packed,
+				   len + 15, out, sizeof(out), sizeof(in), &n));
+	ck_assert_mem_eq(in, out, sizeof(in));
+	if (vds_codec_available(VDS_CODEC_LZ4)) {
+		/* The size in front of an lz4 block: pyaff4. */
+		ck_assert(vds_codec_encode(VDS_CODEC_LZ4, in, sizeof(in),
+					   packed + 4, sizeof(packed) - 4,
+					   &len));
+		vds_put_le32(packed, sizeof(in));
+		ck_assert(vds_codec_decode(&decoder, VDS_CODEC_LZ4, packed,
+					   len + 4, out, sizeof(out),
+					   sizeof(in), &n));
+		ck_assert_mem_eq(in, out, sizeof(in));
+	}
+	vds_decoder_deinit(&decoder);
+}
+END_TEST
+
+/* --- the chunk cache -------------------------------------------------- */
+
+static size_t load_number(void *ctx, uint64_t key, void *buf, size_t cap)
+{
+	atomic_uint *loads = ctx;
+	atomic_fetch_add(loads, 1);
+	for (size_t i = 0; i + 8 <= cap; i += 8)
+		vds_put_le64((uint8_t *)buf + i, key);
+	return key % 7 == 3 ? 0 : cap;	/* some chunks are bad */
+}
+
+START_TEST(the_cache_keeps_chunks_and_bad_news)
+{
+	atomic_uint loads = 0;
+	uint8_t buf[16];
+	size_t n;
+	struct vds_chunk_cache *cache = vds_chunk_cache_create(4096, 1 << 20);
+	ck_assert_ptr_nonnull(cache);
+	ck_assert(!vds_chunk_cache_get(cache, 5, 0, buf, 8, &n));
+	for (int i = 0; i < 3; i++) {
+		ck_assert(vds_chunk_cache_read(cache, 5, 4088, buf, 16,
+					       load_number, &loads, &n));
+		ck_assert_uint_eq(n, 8);	/* up to the chunk's end */
+		ck_assert_uint_eq(vds_le64(buf), 5);
+		ck_assert(vds_chunk_cache_read(cache, 3, 0, buf, 8,
+					       load_number, &loads, &n));
+		ck_assert_uint_eq(n, 0);
+	}
+	ck_assert_uint_eq(atomic_load(&loads), 2);
+	vds_chunk_cache_destroy(cache);
+}
+END_TEST
+
+struct readers {
+	struct vds_chunk_cache *cache;
+	atomic_uint loads;
+};
+
+static struct vds_error *read_many(void *ctx, size_t task, unsigned int worker)
+{
+	struct readers *r = ctx;
+	uint32_t seed = (uint32_t)task + 1;
+	(void)worker;
+	for (int i = 0; i < 20000; i++) {
+		uint8_t buf[8];
+		size_t n;
+		seed = seed * 1664525 + 1013904223;
+		uint64_t key = seed >> 24;	/* 256 chunks, 64 slots */
+		if (!vds_chunk_cache_read(r->cache, key, (seed & 511) * 8, buf,
+					  8, load_number, &r->loads, &n))
+			continue;
+		if (n != (key % 7 == 3 ? 0 : 8) || (n && vds_le64(buf) != key))
+			return vds_error_create(VDS_ERROR_INTERNAL, "key %u",
+						(unsigned int)key);
+	}
+	return NULL;
+}
+
+START_TEST(threads_share_the_cache)
+{
+	struct readers r = {.cache = vds_chunk_cache_create(4096, 64 * 4096)};
+	struct vds_work work = {.threads = 4, .tasks = 8, .ctx = &r,
+				.run = read_many};
+	struct vds_error *err = vds_work_run(&work);
+	ck_assert_msg(!err, "%s", err ? err->message : "");
+	ck_assert_uint_ge(atomic_load(&r.loads), 256);
+	vds_chunk_cache_destroy(r.cache);
+}
+END_TEST
+
+/* --- small parsers ---------------------------------------------------- */
+
+START_TEST(names_are_decoded_once)
+{
+	struct vds_arena arena = {0};
+	ck_assert_str_eq(vds_aff4_decode(&arena, "aff4%3A%2f%2Fx%2", 16),
+			 "aff4://x%2");
+	ck_assert_str_eq(vds_aff4_decode(&arena, "%2541", 5), "%41");
+	ck_assert_ptr_null(vds_aff4_decode(&arena, "a%00b", 5));
+	vds_arena_deinit(&arena);
+}
+END_TEST
+
+START_TEST(winpmem_yaml_gives_hints)
+{
+	static const char text[] =
+		"Imager: \"WinPmem 2.1\"\nRegisters:\n  CR3: 1761280\n"
+		"NtBuildNumber: 19041\nRuns:\n  - start: 4096\n"
+		"KernBase: 0xfffff80000000000\n";
+	struct vds_winpmem_info info;
+	vds_winpmem_info_parse(text, sizeof(text) - 1, &info);
+	ck_assert_str_eq(info.imager, "WinPmem 2.1");
+	ck_assert_uint_eq(info.cr3, 1761280);
+	ck_assert_uint_eq(info.build, 19041);
+	ck_assert_uint_eq(info.kernel_base, UINT64_C(0xfffff80000000000));
+	vds_winpmem_info_parse("[[[[[[[[[[[[", 12, &info);
+	vds_winpmem_info_parse("CR3: 5\nRegisters: [CR3, 7]", 26, &info);
+	ck_assert_uint_eq(info.cr3, 0);
+}
+END_TEST
+
+START_TEST(turtle_becomes_triples)
+{
+	static const char text[] =
+		"@base <" V "> .\n@prefix aff4: <" AFF4_NS "> .\n"
+		"</M> a aff4:Map ; aff4:size 8192, \"17\" ; aff4:stored <> .\n";
+	struct vds_arena arena = {0};
+	struct vds_turtle t;
+	struct vds_error *err = vds_turtle_parse(&arena, "", text,
+						 sizeof(text) - 1, &t);
+	if (!vds_turtle_available()) {
+		ck_assert_ptr_nonnull(err);
+		ck_assert_ptr_nonnull(strstr(err->message, "serd"));
+		vds_error_destroy(err);
+		return;
+	}
+	ck_assert_msg(!err, "%s", err ? err->message : "");
+	ck_assert_uint_eq(t.count, 4);
+	ck_assert_str_eq(t.list[0].subject, V "/M");
+	ck_assert_str_eq(t.list[0].object, AFF4_NS "Map");
+	ck_assert(t.list[0].is_iri);
+	ck_assert_str_eq(t.list[1].object, "8192");
+	ck_assert_str_eq(t.list[2].object, "17");
+	ck_assert_str_eq(t.list[3].object, V);
+	vds_arena_deinit(&arena);
+}
+END_TEST
+
+START_TEST(hostile_turtle_is_refused)
+{
+	static const char *const texts[] = {
+		"<a> <b> \"", "<a> <b> \"\"\"", "<a", "@prefix", "<a> <b> [ ",
+		"<a> <b> c:d .", "\xff", "<a> <b> \"\\u\" ."};
+	struct vds_arena arena = {0};
+	struct vds_turtle t;
+	if (!vds_turtle_available())
+		return;
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(texts); i++) {
+		struct vds_error *err = vds_turtle_parse(
+			&arena, V, texts[i], strlen(texts[i]), &t);
+		ck_assert_msg(err, "%s", texts[i]);
+		vds_error_destroy(err);
+	}
+	/* serd would recurse until the stack ends. */
+	size_t n = 1000000;
+	char *deep = malloc(n + 10);
+	memcpy(deep, "<a> <b> ", 8);
+	memset(deep + 8, '(', n);
+	struct vds_error *err = vds_turtle_parse(&arena, V, deep, n + 8, &t);
+	ck_assert_ptr_nonnull(err);
+	ck_assert_ptr_nonnull(strstr(err->message, "brackets"));
+	vds_error_destroy(err);
+	free(deep);
+	vds_arena_deinit(&arena);
+}
+END_TEST
+
+/* --- volumes: written from a LiME image ------------------------------- */
+
+#define DATA_LEN 0x9000
+
+/* Two runs with a gap, the second not a multiple of any chunk. */
+static struct vds_image *lime_image(struct temp *t)
+{
+	static const uint64_t runs[][2] = {{0x1000, DATA_LEN},
+					   {0x20000, 0x2000}};
+	temp_open(t);
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t head[32] = "EMiL\1";
+		vds_put_le64(head + 8, runs[i][0]);
+		vds_put_le64(head + 16, runs[i][0] + runs[i][1] - 1);
+		fwrite(head, 1, sizeof(head), t->f);
+		for (uint64_t k = 0; k < runs[i][1]; k++)
+			fputc((int)((runs[i][0] + k) >> 6 ^ k % 5), t->f);
+	}
+	return open_ok(t);
+}
+
+static void convert(const struct vds_image *image, struct temp *t,
+		    const struct vds_aff4_write_options *options)
+{
+	struct vds_aff4_written written;
+	temp_open(t);
+	struct vds_error *err = vds_aff4_write(image, fileno(t->f), options,
+					       &written);
+	ck_assert_msg(!err, "%s", err ? err->message : "");
+	ck_assert_uint_eq(written.data, DATA_LEN + 0x2000);
+	ck_assert_uint_eq(written.damaged, 0);
+	ck_assert_uint_eq(strlen(written.urn), 43);
+}
+
+static void same_digest(const struct vds_image *a, const struct vds_image *b)
+{
+	struct vds_digest x, y;
+	ck_assert_ptr_null(vds_image_digest(a, VDS_STREAM_ZERO, NULL, &x));
+	ck_assert_ptr_null(vds_image_digest(b, VDS_STREAM_ZERO, NULL, &y));
+	ck_assert_uint_eq(x.size, y.size);
+	ck_assert_mem_eq(x.sha256, y.sha256, sizeof(x.sha256));
+	ck_assert_uint_eq(y.damaged, 0);
+}
+
+START_TEST(what_is_written_is_read)
+{
+	struct temp lime, aff4;
+	struct vds_image *from = lime_image(&lime);
+	struct vds_aff4_write_options options = {
+		.codec = (enum vds_codec)_i, .chunk_size = 4096,
+		.chunks_per_bevy = 3, .threads = 2};
+	if (vds_codec_available(options.codec)) {
+		convert(from, &aff4, &options);
+	} else {
+		temp_open(&aff4);
+		struct vds_error *err = vds_aff4_write(from, fileno(aff4.f),
+						       &options, NULL);
+		ck_assert(vds_error_catch(err, VDS_ERROR_UNSUPPORTED));
+	}
+	if (vds_codec_available(options.codec) && vds_turtle_available()) {
+		struct vds_image *to = open_ok(&aff4);
+		size_t count;
+		const struct vds_range *r = vds_image_ranges(to, &count);
+		ck_assert_uint_eq(count, 2);
+		ck_assert_uint_eq(r[0].pa, 0x1000);
+		ck_assert_uint_eq(r[0].len, DATA_LEN);
+		ck_assert_uint_eq(r[1].pa, 0x20000);
+		ck_assert_uint_eq(vds_image_notes(to)->count, 0);
+		same_digest(from, to);
+		vds_image_close(to);
+	} else if (vds_codec_available(options.codec)) {
+		open_fails(&aff4, VDS_ERROR_UNSUPPORTED, "serd");
+	}
+	temp_close(&aff4);
+	vds_image_close(from);
+	temp_close(&lime);
+}
+END_TEST
+
+static char *slurp(struct temp *t, size_t *len)
+{
+	char *data;
+	ck_assert_ptr_null(vds_file_slurp(t->path, 1 << 20, &data, len));
+	return data;
+}
+
+START_TEST(threads_dont_change_a_byte)
+{
+	struct temp lime, one, many;
+	struct vds_image *from = lime_image(&lime);
+	struct vds_aff4_write_options options = {
+		.codec = VDS_CODEC_ZLIB, .chunk_size = 4096, .threads = 1};
+	size_t a_len, b_len;
+	convert(from, &one, &options);
+	options.threads = 4;
+	convert(from, &many, &options);
+	char *a = slurp(&one, &a_len), *b = slurp(&many, &b_len);
+	ck_assert_uint_eq(a_len, b_len);
+	ck_assert_mem_eq(a, b, a_len);
+	free(a);
+	free(b);
+	temp_close(&one);
+	temp_close(&many);
+	vds_image_close(from);
+	temp_close(&lime);
+}
+END_TEST
+
+/* A read in the middle of anything gives what the source gives. */
+START_TEST(small_reads_agree)
+{
+	struct temp lime, aff4;
+	struct vds_image *from = lime_image(&lime);
+	struct vds_aff4_write_options options = {
+		.codec = VDS_CODEC_ZLIB, .chunk_size = 8192,
+		.chunks_per_bevy = 2};
+	convert(from, &aff4, &options);
+	if (vds_turtle_available()) {
+		struct vds_image *to = open_ok(&aff4);
+		for (uint64_t pa = 0; pa < 0x24000; pa += 777) {
+			uint8_t a[3000], b[3000];
+			size_t len = (size_t)(pa % sizeof(a)) + 1;
+			enum vds_why why = vds_image_read(from, pa, a, len);
+			ck_assert_int_eq(vds_image_read(to, pa, b, len), why);
+			if (!why)
+				ck_assert_mem_eq(a, b, len);
+		}
+		vds_image_close(to);
+	}
+	temp_close(&aff4);
+	vds_image_close(from);
+	temp_close(&lime);
+}
+END_TEST
+
+/* --- volumes by hand: each with one thing to look at ------------------ */
+
+struct entry {
+	uint64_t pa, len, offset;
+	uint32_t id;
+};
+
+/* A volume with @turtle behind the prefixes, a map, and two chunks of data. */
+static void volume(struct temp *t, const char *turtle, const char *idx,
+		   const struct entry *entries, size_t count)
+{
+	struct vds_zip_writer w = {0};
+	uint8_t map[28 * 8], bevy[8192], index[24] = {0};
+	char text[4096];
+	temp_open(t);
+	w.fd = fileno(t->f);
+	for (size_t i = 0; i < count; i++) {
+		vds_put_le64(map + 28 * i, entries[i].pa);
+		vds_put_le64(map + 28 * i + 8, entries[i].len);
+		vds_put_le64(map + 28 * i + 16, entries[i].offset);
+		vds_put_le32(map + 28 * i + 24, entries[i].id);
+	}
+	memset(bevy, 'A', 4096);
+	memset(bevy + 4096, 'B', 4096);
+	vds_put_le32(index + 8, 4096);
+	vds_put_le64(index + 12, 4096);
+	vds_put_le32(index + 20, 4096);
+	snprintf(text, sizeof(text),
+		 "@prefix aff4: <" AFF4_NS "> .\n@base <" V "> .\n"
+		 "</S> a aff4:ImageStream ; aff4:size 8192 ; aff4:chunkSize "
+		 "4096 ; aff4:chunksInSegment 2 .\n%s", turtle);
+	ck_assert_ptr_null(vds_zip_add(&w, "information.turtle", text,
+				       strlen(text)));
+	ck_assert_ptr_null(vds_zip_add(&w, "container.description", V,
+				       strlen(V)));
+	ck_assert_ptr_null(vds_zip_add(&w, "S/00000000", bevy, 8192));
+	ck_assert_ptr_null(vds_zip_add(&w, "S/00000000.index", index, 24));
+	ck_assert_ptr_null(vds_zip_add(&w, "M/map", map, 28 * count));
+	ck_assert_ptr_null(vds_zip_add(&w, "M/idx", idx, strlen(idx)));
+	ck_assert_ptr_null(vds_zip_add(&w, "N/map", map, 28 * count));
+	ck_assert_ptr_null(vds_zip_add(&w, "N/idx", V "/S", strlen(V "/S")));
+	ck_assert_ptr_null(vds_zip_finish(&w, V));
+	vds_zip_writer_deinit(&w);
+}
+
+#define MAP "</M> a aff4:Map ; aff4:size 65536 ; aff4:category <" AFF4_NS MEM
+
+static uint8_t first_byte(const struct vds_image *image, uint64_t pa)
+{
+	uint8_t b = 0;
+	ck_assert_int_eq(vds_image_read(image, pa, &b, 1), VDS_PRESENT);
+	return b;
+}
+
+START_TEST(symbolic_streams_have_their_kinds)
+{
+	static const struct entry entries[] = {
+		{0x5000, 0x1000, 0, 0}, {0x0000, 0x1000, 0x1000, 0},
+		{0x2000, 0x1000, 0, 1}, {0x3000, 0x1000, 0x100000, 2},
+		{0x4000, 0x1000, 5, 3}, {0x7000, 0x1000, 0, 4},
+	};
+	struct temp t;
+	volume(&t, MAP, V "/S\r\n" AFF4_NS "Zero\r\n" AFF4_NS
+	       "UnreadableData\n" AFF4_NS "UnknownData\n" AFF4_NS
+	       "SymbolicStream61\n", entries, 6);
+	struct vds_image *image = open_ok(&t);
+	uint8_t buf[16];
+	ck_assert_uint_eq(first_byte(image, 0), 'B');
+	ck_assert_uint_eq(first_byte(image, 0x5fff), 'A');
+	ck_assert_uint_eq(first_byte(image, 0x2000), 0);
+	ck_assert_uint_eq(first_byte(image, 0x7123), 'a');
+	ck_assert_int_eq(vds_image_range_at(image, 0x2000)->kind,
+			 VDS_RANGE_ZERO);
+	ck_assert_ptr_null(vds_image_range_at(image, 0x1000));
+	for (uint64_t pa = 0x3000; pa < 0x5000; pa += 0x1000) {
+		const struct vds_range *r = vds_image_range_at(image, pa);
+		ck_assert_int_eq(r->kind, VDS_RANGE_UNREADABLE);
+		ck_assert_int_eq(vds_image_read(image, pa, buf, 1),
+				 VDS_NOT_IN_IMAGE);
+		image->pattern(image, r->source, buf, 16);
+		ck_assert_mem_eq(buf, pa == 0x3000 ? "UNREADABLEDATAUN" :
+				 "WNUNKNOWNUNKNOWN", 16);
+	}
+	vds_image_close(image);
+	temp_close(&t);
+}
+END_TEST
+
+START_TEST(maps_may_lie_in_maps)
+{
+	/* N is the same table, over the stream. */
+	static const struct entry entries[] = {{0x1000, 0x1000, 0x1000, 0}};
+	struct temp t;
+	volume(&t, MAP "</N> a aff4:Map .\n", V "/N\n", entries, 1);
+	struct vds_image *image = open_ok(&t);
+	size_t count;
+	vds_image_ranges(image, &count);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_uint_eq(first_byte(image, 0x1000), 'B');
+	vds_image_close(image);
+	temp_close(&t);
+}
+END_TEST
+
+START_TEST(gaps_may_have_a_stream)
+{
+	static const struct entry entries[] = {{0x1000, 0x1000, 0, 0}};
+	struct temp t;
+	volume(&t, MAP "</M> aff4:mapGapDefaultStream aff4:UnknownData .\n",
+	       V "/S\n", entries, 1);
+	struct vds_image *image = open_ok(&t);
+	size_t count;
+	const struct vds_range *r = vds_image_ranges(image, &count);
+	ck_assert_uint_eq(count, 3);
+	ck_assert_int_eq(r[0].kind, VDS_RANGE_UNREADABLE);
+	ck_assert_int_eq(r[1].kind, VDS_RANGE_DATA);
+	ck_assert_int_eq(r[2].kind, VDS_RANGE_UNREADABLE);
+	ck_assert_uint_eq(vds_image_end(image), 65536);
+	vds_image_close(image);
+	temp_close(&t);
+}
+END_TEST
+
+START_TEST(excess_of_an_entry_is_absent)
+{
+	static const struct entry entries[] = {{0x1000, 0x3000, 0x1000, 0},
+					       {0xf000, 0x2000, 0, 0}};
+	struct temp t;
+	volume(&t, MAP, V "/S\n", entries, 2);
+	struct vds_image *image = open_ok(&t);
+	size_t count;
+	const struct vds_range *r = vds_image_ranges(image, &count);
+	ck_assert_uint_eq(count, 2);
+	ck_assert_uint_eq(r[0].len, 0x1000);	/* the stream ends */
+	ck_assert_uint_eq(r[1].len, 0x1000);	/* the map ends */
+	ck_assert_uint_eq(vds_image_notes(image)->count, 2);
+	vds_image_close(image);
+	temp_close(&t);
+}
+END_TEST
+
+START_TEST(petabytes_of_a_constant_are_not_scanned)
+{
+	static const struct entry entries[] = {
+		{0, UINT64_C(1) << 50, 0, 0}};
+	struct temp t;
+	volume(&t, "</M> a aff4:Map ; aff4:category <" AFF4_NS MEM,
+	       AFF4_NS "SymbolicStreamFF\n", entries, 1);
+	struct vds_image *image = open_ok(&t);
+	uint64_t pa = 0;
+	uint8_t page[4096];
+	ck_assert_uint_eq(vds_image_scan(image, &pa, page, 4096), 0);
+	ck_assert_uint_eq(vds_image_notes(image)->count, 1);
+	vds_image_close(image);
+	temp_close(&t);
+}
+END_TEST
+
+START_TEST(nonsense_is_refused)
+{
+	static const struct entry whole[] = {{0, 0x2000, 0, 0}};
+	static const struct {
+		const char *turtle, *idx, *says;
+		enum vds_error_code code;
+	} cases[] = {
+		{"", V "/S\n", "", 0},
+		{MAP "</N> a aff4:Map .\n", V "/M\n", "refers to itself",
+		 VDS_ERROR_FORMAT},
+		{MAP, "", "target id 0, but idx has 0 lines", VDS_ERROR_FORMAT},
+		{MAP, V "/elsewhere\n", "/elsewhere", VDS_ERROR_FORMAT},
+		{MAP "</X> a aff4:ImageStream ; aff4:size 1 ; aff4:chunkSize "
+		 "99999999 .", V "/X\n", "chunkSize 99999999",
+		 VDS_ERROR_FORMAT},
+		{MAP "</X> a aff4:EncryptedStream .", V "/X\n",
+		 "EncryptedStream", VDS_ERROR_UNSUPPORTED},
+		{"</I> a aff4:MemoryImage ; aff4:dataStream </J> . </J> "
+		 "aff4:dataStream </I> .", "", "dataStream leads",
+		 VDS_ERROR_FORMAT},
+		{"</S> aff4:size \"8k\" .", "", "\"8k\" is not an integer",
+		 VDS_ERROR_FORMAT},
+	};
+	for (size_t i = 1; i < VDS_ARRAY_SIZE(cases); i++) {
+		struct temp t;
+		volume(&t, cases[i].turtle, cases[i].idx, whole, 1);
+		open_fails(&t, cases[i].code, cases[i].says);
+		temp_close(&t);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("aff4");
+	TCase *tc = tcase_create("parts");
+	tcase_add_loop_test(tc, codecs_give_back_what_they_got, 0,
+			    VDS_NUM_CODECS);
+	tcase_add_test(tc, codecs_accept_what_other_tools_write);
+	tcase_add_test(tc, the_cache_keeps_chunks_and_bad_news);
+	tcase_add_test(tc, threads_share_the_cache);
+	tcase_add_test(tc, names_are_decoded_once);
+	tcase_add_test(tc, winpmem_yaml_gives_hints);
+	tcase_add_test(tc, turtle_becomes_triples);
+	tcase_add_test(tc, hostile_turtle_is_refused);
+	tcase_add_loop_test(tc, what_is_written_is_read, 0, VDS_NUM_CODECS);
+	tcase_add_test(tc, threads_dont_change_a_byte);
+	tcase_add_test(tc, small_reads_agree);
+	suite_add_tcase(suite, tc);
+	if (vds_turtle_available()) {
+		tc = tcase_create("volumes");
+		tcase_add_test(tc, symbolic_streams_have_their_kinds);
+		tcase_add_test(tc, maps_may_lie_in_maps);
+		tcase_add_test(tc, gaps_may_have_a_stream);
+		tcase_add_test(tc, excess_of_an_entry_is_absent);
+		tcase_add_test(tc, petabytes_of_a_constant_are_not_scanned);
+		tcase_add_test(tc, nonsense_is_refused);
+		suite_add_tcase(suite, tc);
+	}
+	return run_suite(suite);
+}
