@@ -19,6 +19,8 @@ struct vds_cli {
  */
 #define VDS_COMMANDS(COMMAND)						\
 	COMMAND("plugins", vds_cmd_plugins, "list all plugins")		\
+	COMMAND("schema", vds_cmd_schema,				\
+		"print the JSON Schema of a plugin's records, or of all") \
 	COMMAND("profile", vds_cmd_profile, "make and look into profiles")
 
 #define VDS_DECLARE_COMMAND(name, function, help)			\

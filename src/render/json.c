@@ -89,7 +89,7 @@ static struct vds_error *row_json(const struct vds_render *render,
 }
 
 /* One record per note; a note is about one object. */
-const struct vds_column vds_note_columns[] = {
+const struct vds_column vds_note_columns[VDS_NUM_NOTE_COLUMNS] = {
 	{"note.kind", VDS_KIND_STR, VDS_COLUMN_KEY, NULL, NULL,
 	 "what contradicts itself", NULL},
 	{"note.object", VDS_KIND_ADDR, VDS_COLUMN_KEY, NULL, NULL,

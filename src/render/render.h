@@ -88,6 +88,10 @@ struct vds_error *vds_render_end(struct vds_render *render,
 /* Safe on a zeroed one. */
 void vds_render_deinit(struct vds_render *render);
 
+/* Columns of a `note` record. */
+#define VDS_NUM_NOTE_COLUMNS 3
+extern const struct vds_column vds_note_columns[VDS_NUM_NOTE_COLUMNS];
+
 extern const struct vds_renderer vds_render_table;
 extern const struct vds_renderer vds_render_csv;
 extern const struct vds_renderer vds_render_json;
