@@ -20,11 +20,6 @@ static void reserve(struct world *w)
 		for (const struct view *v = p->views; v; v = v->next)
 			for (uint32_t i = 0; v->physical && i < v->pages; i++)
 				mem_reserve(w, v->at_frame + i);
-	for (const struct range *r = scene->holes; r; r = r->next)
-		for (uint64_t pa = r->start & ~VDS_PAGE_MASK;
-		     pa < r->start + r->len && pa < scene->memory;
-		     pa += VDS_PAGE_SIZE)
-			mem_reserve(w, pa / VDS_PAGE_SIZE);
 }
 
 static void init(struct world *w, struct scene *scene,

@@ -2,6 +2,7 @@
 /* mkscene: a recipe and a kernel's profile become a memory image. */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <string.h>
 
@@ -11,12 +12,13 @@
 static int usage(FILE *to)
 {
 	(void)fputs("usage: mkscene -p PROFILE.yaml|ISF.json[.xz] [-r OUT.raw] "
-		    "[-l OUT.lime] [-t TRUTH.json] RECIPE\n", to);
+		    "[-l OUT.lime] [-t TRUTH.json] [-b BUILD] RECIPE\n", to);
 	return to == stdout ? 0 : 64;
 }
 
 struct request {
 	const char *profile, *raw, *lime, *truth, *recipe;
+	uint32_t build;		/* of a profile that doesn't say, or 0 */
 };
 
 static void model_destroyp(struct vds_model **model)
@@ -70,6 +72,8 @@ static struct vds_error *run(const struct request *r)
 
 	if (!err)
 		err = load_profile(r->profile, &profile);
+	if (!err && !scene->build)
+		scene->build = r->build;
 	if (!err) {
 		err = world_build(&world, scene, profile);
 		if (err)
@@ -88,12 +92,13 @@ int main(int argc, char **argv)
 	struct request r = { 0 };
 	int c;
 
-	while ((c = getopt(argc, argv, "p:r:l:t:h")) != -1) {
+	while ((c = getopt(argc, argv, "p:r:l:t:b:h")) != -1) {
 		switch (c) {
 		case 'p': r.profile = optarg; break;
 		case 'r': r.raw = optarg; break;
 		case 'l': r.lime = optarg; break;
 		case 't': r.truth = optarg; break;
+		case 'b': r.build = (uint32_t)strtoul(optarg, NULL, 10); break;
 		case 'h': return usage(stdout);
 		default: return usage(stderr);
 		}

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Golden tests: scene -> image -> vadose -> what is expected.
+
+usage: run.py [--update] [--only NAME] VADOSE MKSCENE CASES
+
+A line of CASES is a test (see golden.txt for the forms). Scenes are built from
+images/, kernels come from profiles/ or, where those lack one, from the symbol
+tables beside the checkout; without either the test is skipped (exit 77).
+--update writes the expected files anew; look at the diff before committing.
+"""
+import argparse
+import difflib
+import json
+import os
+import pathlib
+import resource
+import shlex
+import subprocess
+import sys
+import tempfile
+
+import truth as truth_module
+
+HERE = pathlib.Path(__file__).resolve().parent
+SOURCE = HERE.parent.parent
+SHARED = pathlib.Path(os.environ.get("VDS_SHARED_DATA",
+                                     SOURCE / ".." / "shared" / "data"))
+# A hostile image may cost no more than this.
+MAX_SECONDS = 2
+MAX_MEMORY = 256 << 20
+# Notes that an expected file lists of one run.
+MAX_NOTES = 8
+SKIP = 77
+
+
+class Skip(Exception):
+    pass
+
+
+def kernels():
+    table = {}
+    for line in (HERE / "kernels.txt").read_text().splitlines():
+        line = line.split("#")[0].split()
+        if line:
+            table[line[0]] = line[1:]
+    return table
+
+
+class Bench:
+    """Builds each image once and runs the program on it."""
+
+    def __init__(self, args, folder):
+        self.vadose = os.path.abspath(args.vadose)
+        self.mkscene = os.path.abspath(args.mkscene)
+        self.folder, self.kernels = pathlib.Path(folder), kernels()
+
+    def profile(self, kernel):
+        guid, age, build = self.kernels[kernel]
+        out = self.folder / f"{kernel}.yaml"
+        if out.exists():
+            return out
+        key = f"{guid}{age}"
+        done = subprocess.run(
+            [self.vadose, "-s", SOURCE / "profiles", "profile", "show",
+             "--yaml", key], capture_output=True)
+        if done.returncode == 0 and done.stdout:
+            out.write_bytes(done.stdout)
+            return out
+        table = SHARED / "isf" / f"{guid}-{age}.json.xz"
+        if not table.exists():
+            raise Skip(f"no profile of {kernel} ({key}), and no {table}")
+        done = subprocess.run([self.vadose, "profile", "from-isf", table,
+                               "-o", out], capture_output=True, text=True)
+        if done.returncode:
+            raise Skip(f"from-isf {table.name}: {done.stderr.strip()}")
+        return out
+
+    def image(self, scene, kernel, container="raw"):
+        name = scene.replace("/", "-")
+        image = self.folder / f"{name}-{kernel}.{container}"
+        if not image.exists():
+            option = {"raw": "-r", "lime": "-l"}[container]
+            subprocess.run(
+                [self.mkscene, "-p", self.profile(kernel), "-b",
+                 self.kernels[kernel][2], option, image, "-t",
+                 image.with_suffix(".json"),
+                 SOURCE / "images" / f"{scene}.scene"], check=True)
+        return image
+
+    def run(self, image, kernel, arguments, limits=False):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_CPU,
+                               (MAX_SECONDS, MAX_SECONDS + 1))
+
+        # Sanitizers need address space of their own; what counts is measured.
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        done = subprocess.run(
+            [self.vadose, "-f", image.name, "-q", "--profile",
+             self.profile(kernel), *arguments], cwd=self.folder,
+            capture_output=True, timeout=120,
+            preexec_fn=limit if limits and not sanitized() else None)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        if limits and not sanitized() and after > before and \
+                after > MAX_MEMORY >> 10:
+            raise AssertionError(f"{after} KB of memory")
+        return done
+
+
+def sanitized():
+    return bool(os.environ.get("VDS_SANITIZED"))
+
+
+def records(text):
+    """NDJSON by the output contract, or an AssertionError."""
+    rows = []
+    assert text.endswith(b"\n"), "no final newline"
+    for number, line in enumerate(text[:-1].split(b"\n"), 1):
+        assert len(line) <= 8000, f"line {number} has {len(line)} bytes"
+        rows.append(json.loads(line.decode("utf-8")))
+    assert rows[0]["kind"] == "run_start", "no run_start"
+    assert rows[-1]["kind"] == "run_end", "no run_end"
+    return rows
+
+
+def expect_file(update, name, got):
+    path = HERE / "expected" / name
+    if update:
+        path.write_bytes(got)
+        return []
+    want = path.read_bytes() if path.exists() else b""
+    return list(difflib.unified_diff(
+        want.decode("utf-8", "replace").splitlines(),
+        got.decode("utf-8", "replace").splitlines(),
+        f"expected/{name}", "now", lineterm="", n=1))
+
+
+def case_output(bench, args, name, scene, kernel, status, *arguments):
+    """The whole output, byte for byte."""
+    image = bench.image(scene, kernel)
+    done = bench.run(image, kernel, arguments)
+    lines = expect_file(args.update, f"{name}.txt", done.stdout)
+    if done.returncode != int(status):
+        lines.append(f"exit status {done.returncode}, not {status}: "
+                     f"{done.stderr.decode(errors='replace').strip()}")
+    return lines
+
+
+def case_truth(bench, args, name, scene, kernel, container="raw"):
+    """Processes, VADs and views equal the truth; -j1 and -j2 agree."""
+    image = bench.image(scene, kernel, container)
+    truth = json.loads(image.with_suffix(".json").read_text())
+    lines = []
+    for plugin, compare in truth_module.COMPARE.items():
+        one = bench.run(image, kernel, ["-j1", "-r", "ndjson", plugin])
+        two = bench.run(image, kernel, ["-j2", "-r", "ndjson", plugin])
+        if one.stdout != two.stdout:
+            lines.append(f"{plugin}: -j1 and -j2 differ")
+        found = compare(truth, records(one.stdout))
+        lines += [f"{found.title}: {line}" for line in found.lines[:12]]
+    return lines
+
+
+def summary(plugin, rows, done):
+    """What a hostile scene leaves of a run, in a few stable lines."""
+    end = rows[-1]["run"]
+    counts = " ".join(f"{k}={v}" for k, v in sorted(end["rows"].items()))
+    lines = [f"{plugin}: {end['status']} exit={done.returncode} {counts} "
+             f"unreadable={end['unreadable_cells']} "
+             f"invalid={end['invalid_cells']} notes={end['note_count']}"]
+    notes = [row["note"] for row in rows if row["kind"] == "note"]
+    lines += [f"  {note['kind']}: {note['message']}"
+              for note in notes[:MAX_NOTES]]
+    if len(notes) > MAX_NOTES:
+        lines.append(f"  and {len(notes) - MAX_NOTES} more")
+    return lines
+
+
+def case_hostile(bench, args, name, scene, kernel, container="raw"):
+    """Ends in time and memory, in valid NDJSON; what is left is as expected."""
+    image = bench.image(scene, kernel, container)
+    lines = []
+    for plugin in truth_module.COMPARE:
+        done = bench.run(image, kernel, ["-r", "ndjson", plugin], limits=True)
+        assert done.returncode in (0, 3), \
+            f"{plugin}: exit {done.returncode}: {done.stderr.decode()}"
+        rows = records(done.stdout)
+        partial = rows[-1]["run"]["status"] == "partial"
+        assert partial == (done.returncode == 3), "status and exit differ"
+        lines += summary(plugin, rows, done)
+    return expect_file(args.update, f"{name}.txt",
+                       ("\n".join(lines) + "\n").encode())
+
+
+CASES = {"output": case_output, "truth": case_truth, "hostile": case_hostile}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--update", action="store_true")
+    parser.add_argument("--only")
+    parser.add_argument("vadose")
+    parser.add_argument("mkscene")
+    parser.add_argument("cases")
+    args = parser.parse_args()
+    failed = skipped = passed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(args, folder)
+        for line in pathlib.Path(args.cases).read_text().splitlines():
+            words = shlex.split(line, comments=True)
+            if not words or (args.only and words[1] != args.only):
+                continue
+            try:
+                lines = CASES[words[0]](bench, args, *words[1:])
+            except Skip as why:
+                print(f"skip {words[1]}: {why}")
+                skipped += 1
+                continue
+            except (AssertionError, subprocess.SubprocessError) as why:
+                lines = [str(why)]
+            print(f"{'FAIL' if lines else 'ok'} {words[1]}")
+            for text in lines[:40]:
+                print(f"    {text}")
+            failed += bool(lines)
+            passed += not lines
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed else SKIP if skipped and not passed else 0)
+
+
+if __name__ == "__main__":
+    main()
