@@ -28,6 +28,7 @@ void vds_task_reset(struct vds_task *task)
 	vds_notes_deinit(&task->notes);
 	vds_map_clear(&task->sections);
 	vds_map_clear(&task->subsections);
+	task->processes = NULL;
 	task->nomem = false;
 }
 

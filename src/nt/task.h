@@ -12,6 +12,7 @@
 #include "paging/space.h"
 
 struct vds_kernel;
+struct vds_process;
 
 struct vds_task {
 	const struct vds_kernel *kernel;
@@ -20,6 +21,11 @@ struct vds_task {
 	struct vds_notes notes;
 	struct vds_map sections;	/* control area -> struct vds_section * */
 	struct vds_map subsections;	/* SUBSECTION -> control area */
+	/*
+	 * The plugin room's copies of processes that carry this task, by index
+	 * in the table; NULL until asked for. They live in the arena.
+	 */
+	struct vds_process **processes;
 	/* A failed allocation anywhere below; the run ends with it. */
 	bool nomem;
 };

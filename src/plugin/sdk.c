@@ -123,28 +123,29 @@ const struct vds_process *vds_process_at(struct vds_run *run, size_t index)
 	if (index >= kernel->num_processes)
 		return NULL;
 	/* The table is shared by all threads; the task isn't: hence copies. */
-	if (!run->processes)
-		run->processes = vds_arena_calloc(arena, kernel->num_processes,
-						  sizeof(*run->processes));
-	if (!run->processes) {
-		run->task->nomem = true;
+	struct vds_task *task = run->task;
+	if (!task->processes)
+		task->processes = vds_arena_calloc(
+			arena, kernel->num_processes, sizeof(*task->processes));
+	if (!task->processes) {
+		task->nomem = true;
 		return NULL;
 	}
-	if (!run->processes[index]) {
+	if (!task->processes[index]) {
 		struct vds_process *copy = vds_arena_alloc(arena,
 							   sizeof(*copy));
 		if (!copy) {
-			run->task->nomem = true;
+			task->nomem = true;
 			return NULL;
 		}
 		*copy = kernel->processes[index];
-		copy->task = run->task;
+		copy->task = task;
 		copy->index = index;
 		copy->selected = !session->selected ||
 				 session->selected[index];
-		run->processes[index] = copy;
+		task->processes[index] = copy;
 	}
-	return run->processes[index];
+	return task->processes[index];
 }
 
 /* One vds_parallel() call. */

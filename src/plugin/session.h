@@ -69,7 +69,6 @@ struct vds_run {
 	uint64_t emitted;		/* in all */
 	bool failed;			/* vds_emit() returned an error */
 	bool stopped;			/* no more rows are wanted */
-	struct vds_process **processes;	/* copies that carry our task */
 	struct vds_task *helpers;	/* of vds_parallel() calls */
 	size_t num_helpers;
 };
