@@ -69,8 +69,8 @@ struct stream {
 	uint8_t *buf, *zeros;
 };
 
-static bool go_on(const struct vds_progress *progress, uint64_t done,
-		  uint64_t total)
+bool vds_progress_step(const struct vds_progress *progress, uint64_t done,
+		       uint64_t total)
 {
 	return !progress || !progress->step ||
 	       progress->step(progress->ctx, done, total);
@@ -90,7 +90,7 @@ static struct vds_error *hash_fill(struct stream *s, uint64_t len,
 		vds_sha256_update(&s->hash, range ? s->buf : s->zeros, n);
 		s->pos += n;
 		len -= n;
-		if (!go_on(s->progress, s->pos, s->size))
+		if (!vds_progress_step(s->progress, s->pos, s->size))
 			return &vds_stop;
 	}
 	return NULL;
@@ -105,7 +105,7 @@ static struct vds_error *hash_piece(struct stream *s, struct vds_digest *ret)
 	case VDS_PIECE_DATA:
 		vds_sha256_update(&s->hash, s->buf, (size_t)n);
 		s->pos += n;
-		return go_on(s->progress, s->pos, s->size) ? NULL : &vds_stop;
+		return vds_progress_step(s->progress, s->pos, s->size) ? NULL : &vds_stop;
 	case VDS_PIECE_ABSENT:
 		ret->absent += n;
 		break;
@@ -178,7 +178,7 @@ struct vds_error *vds_image_digest_file(const struct vds_image *image,
 						(unsigned long long)pos);
 		vds_sha256_update(&hash, buf, n);
 		pos += n;
-		if (!go_on(progress, pos, digest.size))
+		if (!vds_progress_step(progress, pos, digest.size))
 			return &vds_stop;
 	}
 	vds_sha256_final(&hash, digest.sha256);

@@ -15,6 +15,10 @@ struct vds_progress {
 	void *ctx;
 };
 
+/* False if the user has had enough. @progress may be NULL. */
+bool vds_progress_step(const struct vds_progress *progress, uint64_t done,
+		       uint64_t total);
+
 /* What stands for bytes that are RAM but weren't read (docs of the formats). */
 enum vds_stream_policy {
 	VDS_STREAM_ZERO,	/* zeros: gaps and unreadable ranges alike */
