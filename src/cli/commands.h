@@ -18,6 +18,10 @@ struct vds_cli {
  * cli->argv[cli->args.rest] on and returns the exit status.
  */
 #define VDS_COMMANDS(COMMAND)						\
+	COMMAND("convert", vds_cmd_convert,				\
+		"write the image as another container")			\
+	COMMAND("hash", vds_cmd_hash,					\
+		"SHA-256 of the image and of the memory in it")		\
 	COMMAND("plugins", vds_cmd_plugins, "list all plugins")		\
 	COMMAND("schema", vds_cmd_schema,				\
 		"print the JSON Schema of a plugin's records, or of all") \

@@ -105,7 +105,8 @@ static struct vds_error *hash_piece(struct stream *s, struct vds_digest *ret)
 	case VDS_PIECE_DATA:
 		vds_sha256_update(&s->hash, s->buf, (size_t)n);
 		s->pos += n;
-		return vds_progress_step(s->progress, s->pos, s->size) ? NULL : &vds_stop;
+		return vds_progress_step(s->progress, s->pos, s->size) ?
+			       NULL : &vds_stop;
 	case VDS_PIECE_ABSENT:
 		ret->absent += n;
 		break;
