@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Golden tests: scene -> image -> vadose -> what is expected.
 
-usage: run.py [--update] [--only NAME] VADOSE MKSCENE CASES
+usage: run.py [--update] [--only NAME] VADOSE MKSCENE ISF2YAML CASES
 
 A line of CASES is a test (see golden.txt for the forms). Scenes are built from
 images/, kernels come from profiles/ or, where those lack one, from the symbol
@@ -10,6 +10,7 @@ tables beside the checkout; without either the test is skipped (exit 77).
 --update writes the expected files anew; look at the diff before committing.
 """
 import argparse
+import collections
 import difflib
 import json
 import os
@@ -29,8 +30,6 @@ SHARED = pathlib.Path(os.environ.get("VDS_SHARED_DATA",
 # A hostile image may cost no more than this.
 MAX_SECONDS = 2
 MAX_MEMORY = 256 << 20
-# Notes that an expected file lists of one run.
-MAX_NOTES = 8
 SKIP = 77
 
 
@@ -53,6 +52,7 @@ class Bench:
     def __init__(self, args, folder):
         self.vadose = os.path.abspath(args.vadose)
         self.mkscene = os.path.abspath(args.mkscene)
+        self.isf2yaml = os.path.abspath(args.isf2yaml)
         self.folder, self.kernels = pathlib.Path(folder), kernels()
 
     def profile(self, kernel):
@@ -70,10 +70,7 @@ class Bench:
         table = SHARED / "isf" / f"{guid}-{age}.json.xz"
         if not table.exists():
             raise Skip(f"no profile of {kernel} ({key}), and no {table}")
-        done = subprocess.run([self.vadose, "profile", "from-isf", table,
-                               "-o", out], capture_output=True, text=True)
-        if done.returncode:
-            raise Skip(f"from-isf {table.name}: {done.stderr.strip()}")
+        subprocess.run([self.isf2yaml, table, out], check=True)
         return out
 
     def image(self, scene, kernel, container="raw"):
@@ -168,11 +165,9 @@ def summary(plugin, rows, done):
     lines = [f"{plugin}: {end['status']} exit={done.returncode} {counts} "
              f"unreadable={end['unreadable_cells']} "
              f"invalid={end['invalid_cells']} notes={end['note_count']}"]
-    notes = [row["note"] for row in rows if row["kind"] == "note"]
-    lines += [f"  {note['kind']}: {note['message']}"
-              for note in notes[:MAX_NOTES]]
-    if len(notes) > MAX_NOTES:
-        lines.append(f"  and {len(notes) - MAX_NOTES} more")
+    kinds = collections.Counter(row["note"]["kind"] for row in rows
+                                if row["kind"] == "note")
+    lines += [f"  {kind} {kinds[kind]}" for kind in sorted(kinds)]
     return lines
 
 
@@ -192,6 +187,12 @@ def case_hostile(bench, args, name, scene, kernel, container="raw"):
                        ("\n".join(lines) + "\n").encode())
 
 
+def update_command(args):
+    return shlex.join(["tests/golden/run.py", "--update", args.vadose,
+                       args.mkscene, args.isf2yaml,
+                       os.path.relpath(args.cases, SOURCE)])
+
+
 CASES = {"output": case_output, "truth": case_truth, "hostile": case_hostile}
 
 
@@ -201,6 +202,7 @@ def main():
     parser.add_argument("--only")
     parser.add_argument("vadose")
     parser.add_argument("mkscene")
+    parser.add_argument("isf2yaml")
     parser.add_argument("cases")
     args = parser.parse_args()
     failed = skipped = passed = 0
@@ -221,6 +223,8 @@ def main():
             print(f"{'FAIL' if lines else 'ok'} {words[1]}")
             for text in lines[:40]:
                 print(f"    {text}")
+            if lines:
+                print(f"    if that is right now: {update_command(args)}")
             failed += bool(lines)
             passed += not lines
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
