@@ -68,15 +68,21 @@ static struct vds_error *bad(const char *what, const char *where)
 }
 
 /*
- * pdbconv calls anonymous types "__unnamed_" and the type's index in hex; the
- * index is the PDB's and means nothing outside of this table.
+ * pdbconv calls anonymous types "__unnamed_" or (for "<anonymous-tag>")
+ * "__anonymous_" and the type's index in hex; the index is the PDB's and means
+ * nothing outside of this table.
  */
 static bool is_anonymous(const char *name)
 {
-	static const char prefix[] = "__unnamed_";
-	size_t n = sizeof(prefix) - 1;
-	return strncmp(name, prefix, n) == 0 && name[n] &&
-	       strspn(name + n, "0123456789abcdefABCDEF") == strlen(name + n);
+	static const char *const prefixes[] = {"__unnamed_", "__anonymous_"};
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(prefixes); i++) {
+		size_t n = strlen(prefixes[i]);
+		if (strncmp(name, prefixes[i], n) == 0 && name[n] &&
+		    strspn(name + n, "0123456789abcdefABCDEF") ==
+		    strlen(name + n))
+			return true;
+	}
+	return false;
 }
 
 static struct vds_error *named(struct isf *isf, const char *name,

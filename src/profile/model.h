@@ -111,6 +111,7 @@ struct vds_error *vds_model_symbol(struct vds_model *model, const char *name,
 /*
  * Keeps the given types, all that they hold by value, and the given symbols;
  * drops the rest when finished. (Pointers to a dropped type keep its name.)
+ * "_TYPE.member" keeps of that type only the members that are so listed.
  * Names that the model doesn't have are fine. Call after everything is added.
  */
 struct vds_error *vds_model_trim(struct vds_model *model,

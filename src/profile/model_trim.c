@@ -49,6 +49,51 @@ static void mark(struct work *work)
 	}
 }
 
+static struct vds_model_type *find_type(const struct vds_model *model,
+					const char *name, size_t len)
+{
+	struct vds_name *n = vds_names_find(&model->profile->names, name, len);
+	return n ? n->type : NULL;
+}
+
+/* An entry "_TYPE.member": notes that of the type only such are wanted. */
+static void want_member(struct vds_model_type *type, const char *name)
+{
+	type->partial = true;
+	for (struct vds_model_member *m = type->members; m; m = m->next)
+		m->keep |= strcmp(m->m.name, name) == 0;
+}
+
+static void drop_members(struct vds_model_type *type)
+{
+	struct vds_model_member **link = &type->members;
+	while (*link) {
+		if ((*link)->keep)
+			link = &(*link)->next;
+		else
+			*link = (*link)->next;
+	}
+}
+
+/* Puts what the list names on the worklist. */
+static void push_listed(struct vds_model *model, struct work *work,
+			const char *const *types, size_t num_types)
+{
+	for (size_t i = 0; i < num_types; i++) {
+		size_t len = strcspn(types[i], ".");
+		struct vds_model_type *type = find_type(model, types[i], len);
+		if (!type)
+			continue;
+		if (types[i][len])
+			want_member(type, types[i] + len + 1);
+		push(work, type);
+	}
+	for (size_t i = 0; i < work->len; i++) {
+		if (work->items[i]->partial)
+			drop_members(work->items[i]);
+	}
+}
+
 static void drop_types(struct vds_model *model)
 {
 	for (size_t i = 0; i < model->num_types; i++) {
@@ -94,12 +139,7 @@ struct vds_error *vds_model_trim(struct vds_model *model,
 	if (!items)
 		return &vds_enomem;
 	struct work work = {items, 0};
-	for (size_t i = 0; i < num_types; i++) {
-		struct vds_name *n = vds_names_find(&model->profile->names,
-						    types[i], strlen(types[i]));
-		if (n && n->type)
-			push(&work, n->type);
-	}
+	push_listed(model, &work, types, num_types);
 	mark(&work);
 	drop_types(model);
 	return trim_symbols(model, symbols, num_symbols);

@@ -32,6 +32,7 @@ struct vds_model_member {
 	struct vds_member m;
 	struct vds_model_member *next;
 	struct vds_model_mark mark;
+	bool keep;		/* asked for by name (trimming) */
 };
 
 struct vds_model_enumerator {
@@ -50,6 +51,7 @@ struct vds_model_type {
 	struct vds_model_mark mark;
 	bool builtin;
 	bool live;		/* survives trimming */
+	bool partial;		/* only with members that are kept */
 	bool plain_pointer;	/* its size is the architecture's */
 };
 

@@ -319,7 +319,7 @@ START_TEST(model_is_canonical_and_trims)
 	struct vds_model *m;
 	struct vds_model_type *s, *u, *ul, *late, *array, *ptr, *other;
 	struct vds_profile *p;
-	const char *keep[] = {"_S"}, *sym[] = {"b"};
+	const char *keep[] = {"_S.p", "_S.u", "_S.z", "_GONE.x"}, *sym[] = {"b"};
 	ck_assert_ptr_null(vds_model_create(&m));
 	ck_assert(vds_model_base(m, "unsigned long", &ul));
 	ck_assert_ptr_null(vds_model_define(m, VDS_TYPE_STRUCT, "_S", 2, 0x20,
@@ -333,6 +333,7 @@ START_TEST(model_is_canonical_and_trims)
 	ck_assert_ptr_null(vds_model_member(m, u, "x", 1, 0, 4, 2, ul));
 	ck_assert_ptr_null(vds_model_member(m, s, "z", 1, 0x10, 0, 0, array));
 	ck_assert_ptr_null(vds_model_member(m, s, "p", 1, 8, 0, 0, ptr));
+	ck_assert_ptr_null(vds_model_member(m, s, "no", 2, 0x18, 0, 0, other));
 	ck_assert_ptr_null(vds_model_member(m, s, "u", 1, 0, 0, 0, u));
 	ck_assert_ptr_null(vds_model_member(m, s, "u", 1, 4, 0, 0, u));
 	ck_assert_ptr_null(vds_model_define(m, VDS_TYPE_STRUCT, "_LATE", 5, 8,
@@ -342,7 +343,7 @@ START_TEST(model_is_canonical_and_trims)
 	ck_assert_ptr_null(vds_model_symbol(m, "b", 1, 9));
 	ck_assert_ptr_null(vds_model_symbol(m, "a", 1, 1));
 	ck_assert_ptr_null(vds_model_symbol(m, "b", 1, 3));
-	ck_assert_ptr_null(vds_model_trim(m, keep, 1, sym, 1));
+	ck_assert_ptr_null(vds_model_trim(m, keep, 4, sym, 1));
 	ck_assert_ptr_null(vds_model_finish(m, NULL, NULL, 0, &p));
 	_cleanup_(vds_str_deinit) struct vds_str out = {0};
 	ck_assert_ptr_null(vds_profile_emit(p, &out));
