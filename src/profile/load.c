@@ -31,6 +31,9 @@ struct loader {
 	size_t kernels;		/* seen in a pack */
 	bool found;		/* the wanted one */
 	bool head_only;
+	/* All kernels' identities, when they are what is asked for. */
+	bool list;
+	struct vds_profile_identity *listed;
 };
 
 typedef struct vds_error *(*value_fn)(struct loader *, const char *key,
@@ -443,9 +446,20 @@ static struct vds_error *on_kernel_key(struct loader *l, const char *key,
 	if (strcmp(key, "layers") == 0)
 		return on_layer_names(l, &k->layers);
 	k->complete = true;
-	if (l->found || (l->want && !same_kernel(&k->id, l->want)))
+	if (l->found || l->list || (l->want && !same_kernel(&k->id, l->want)))
 		return vds_yaml_skip(&l->in);
 	return each_name(l, "a mapping of symbols", true, on_symbol, NULL);
+}
+
+static struct vds_error *list_kernel(struct loader *l,
+				     const struct vds_profile_identity *id)
+{
+	void *p = realloc(l->listed, (l->kernels + 1) * sizeof(*id));
+	if (!p)
+		return &vds_enomem;
+	l->listed = p;
+	l->listed[l->kernels - 1] = *id;
+	return NULL;
 }
 
 static struct vds_error *on_kernels(struct loader *l)
@@ -464,11 +478,13 @@ static struct vds_error *on_kernels(struct loader *l)
 		if (err || end)
 			break;
 		l->kernels++;
-		if (!l->want && l->kernels > 1)
+		if (!l->want && !l->list && l->kernels > 1)
 			return vds_yaml_error(&l->in, "several kernels: say "
 					      "which by GUID and age");
 		memcpy(k.id.arch, l->identity.arch, sizeof(k.id.arch));
 		err = each(l, "a kernel's mapping", keys, on_kernel_key, &k);
+		if (!err && l->list)
+			err = list_kernel(l, &k.id);
 		if (err || l->found ||
 		    (l->want && !same_kernel(&k.id, l->want)))
 			continue;
@@ -526,6 +542,8 @@ static struct vds_error *on_top_key(struct loader *l, const char *key,
 		return err;
 	if (strcmp(key, "arch") == 0)
 		return on_arch(l);
+	if (l->list && strcmp(key, "kernels"))
+		return &vds_stop;
 	if (l->head_only)
 		return strcmp(key, "kernels") ? &vds_stop :
 			vds_yaml_error(&l->in, "a pack");
@@ -634,6 +652,34 @@ struct vds_error *vds_profile_parse_head(const char *name, const void *data,
 		err = NULL;
 	if (!err)
 		*ret = l.identity;
+	vds_yaml_close(&l.in);
+	vds_model_destroy(l.model);
+	return err;
+}
+
+struct vds_error *vds_profile_parse_kernels(const char *name, const void *data,
+					    size_t len,
+					    struct vds_profile_identity **ret,
+					    size_t *ret_num)
+{
+	struct loader l = {.list = true};
+	struct vds_error *err = vds_model_create(&l.model);
+	if (err)
+		return err;
+	err = vds_yaml_open(&l.in, name, data, len);
+	if (!err)
+		err = read_document(&l);
+	if (err == &vds_stop)
+		err = NULL;
+	if (!err && !l.kernels) {
+		l.kernels = 1;
+		err = list_kernel(&l, &l.identity);
+	}
+	if (!err) {
+		*ret_num = l.kernels;
+		*ret = vds_steal(l.listed);
+	}
+	free(l.listed);
 	vds_yaml_close(&l.in);
 	vds_model_destroy(l.model);
 	return err;

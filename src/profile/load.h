@@ -27,4 +27,12 @@ struct vds_error *vds_profile_parse_head(const char *name, const void *data,
 					 size_t len,
 					 struct vds_profile_identity *ret);
 
+/*
+ * The identities of all kernels in a profile or pack; *ret is malloc'ed.
+ */
+struct vds_error *vds_profile_parse_kernels(const char *name, const void *data,
+					    size_t len,
+					    struct vds_profile_identity **ret,
+					    size_t *ret_num);
+
 #endif

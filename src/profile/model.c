@@ -125,6 +125,13 @@ void vds_model_set_identity(struct vds_model *model,
 	model->profile->identity = *identity;
 }
 
+void vds_model_set_build(struct vds_model *model, uint32_t build,
+			 uint32_t revision)
+{
+	model->profile->identity.build = build;
+	model->profile->identity.revision = revision;
+}
+
 /* ASCII, with control characters: import thunks have a DEL in their names. */
 static bool is_clean(const char *text, size_t len, bool keep_paths)
 {

@@ -45,6 +45,10 @@ void vds_model_destroy(struct vds_model *model);
 void vds_model_set_identity(struct vds_model *model,
 			    const struct vds_profile_identity *identity);
 
+/* Sets what a PDB or a symbol table doesn't say; after set_identity. */
+void vds_model_set_build(struct vds_model *model, uint32_t build,
+			 uint32_t revision);
+
 /*
  * A base type by its canonical name, the one that ISF tables use:
  *   void, char, unsigned char, wchar, char16, char32, bool, short, unsigned
