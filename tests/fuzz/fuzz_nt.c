@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Process lists, names, VAD trees, sections, the object directory and handle
+ * tables over memory that is nothing but the input: its bytes are the first
+ * pages of kernel space (zeros follow), in a small layout of its own.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/util.h"
+#include "image/format.h"
+#include "nt/kernel.h"
+#include "nt/process.h"
+#include "nt/section_names.h"
+#include "nt/task.h"
+#include "vadose/section.h"
+#include "vadose/vad.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define BASE UINT64_C(0xffff800000000000)
+#define PAGES 16
+#define MEMORY ((size_t)PAGES * 4096)
+/* Tables for BASE, one page a level, behind the memory. */
+#define TABLES MEMORY
+#define TOTAL (MEMORY + 4 * 4096)
+
+#define BIND(k, id, off, bytes)                                              \
+	((k)->binding.fields[VDS_F_##id] = (struct vds_field){               \
+		 .offset = (off), .size = (bytes), .present = true})
+#define BIND_BITS(k, id, off, bytes, pos, len)                               \
+	((k)->binding.fields[VDS_F_##id] = (struct vds_field){               \
+		 .offset = (off), .size = (bytes), .bit_pos = (pos),         \
+		 .bit_len = (len), .present = true})
+#define SIZE(k, id, bytes) ((k)->binding.sizes[VDS_R_##id] = (bytes))
+#define SYMBOL_AT(k, id, rva)                                                \
+	((k)->binding.has_symbol[VDS_S_##id] = true,                         \
+	 (k)->binding.rvas[VDS_S_##id] = (rva))
+
+static void bind_processes(struct vds_kernel *k)
+{
+	SIZE(k, EPROCESS, 0xc0);
+	BIND(k, KPROCESS_TYPE, 0, 1);
+	BIND(k, KPROCESS_DTB, 8, 8);
+	BIND(k, EPROCESS_PID, 0x10, 8);
+	BIND(k, EPROCESS_LINKS, 0x18, 16);
+	BIND(k, KPROCESS_LIST_ENTRY, 0x28, 16);
+	BIND(k, EPROCESS_VAD_ROOT, 0x38, 8);
+	BIND(k, EPROCESS_VAD_ROOT_NODE, 0x38, 8);
+	BIND(k, EPROCESS_VAD_COUNT, 0x40, 8);
+	BIND(k, EPROCESS_OBJECT_TABLE, 0x48, 8);
+	BIND(k, EPROCESS_SECTION_OBJECT, 0x50, 8);
+	BIND(k, EPROCESS_IMAGE_FILE, 0x58, 8);
+	BIND(k, EPROCESS_AUDIT_NAME, 0x60, 8);
+	BIND(k, EPROCESS_IMAGE_FILE_NAME, 0x68, 15);
+	BIND(k, EPROCESS_ACTIVE_THREADS, 0x78, 4);
+	BIND(k, EPROCESS_EXIT_TIME, 0x80, 8);
+	BIND(k, EPROCESS_SESSION, 0x88, 8);
+	BIND(k, EPROCESS_TOKEN, 0x90, 8);
+	BIND(k, EPROCESS_WOW64, 0x98, 8);
+	BIND(k, EPROCESS_PEB, 0xa0, 8);
+	BIND(k, TOKEN_SESSION_ID, 8, 4);
+	BIND(k, SESSION_SPACE_ID, 8, 4);
+	BIND(k, EWOW64_PEB, 0, 8);
+	SYMBOL_AT(k, KI_PROCESS_LIST_HEAD, 0);
+	SYMBOL_AT(k, HANDLE_TABLE_LIST_HEAD, 0x10);
+	SYMBOL_AT(k, PSP_CID_TABLE, 0x30);
+	k->process_head = BASE + 0x20;
+	k->system_process = BASE + 0x100;
+}
+
+static void bind_vads(struct vds_kernel *k)
+{
+	SIZE(k, POOL_HEADER, 0x10);
+	BIND(k, POOL_TAG, 4, 4);
+	SIZE(k, MMVAD_SHORT, 0x30);
+	SIZE(k, MMVAD, 0x48);
+	BIND(k, VAD_LEFT, 0, 8);
+	BIND(k, VAD_RIGHT, 8, 8);
+	BIND(k, VAD_PARENT, 0x10, 8);
+	BIND(k, VAD_START, 0x18, 4);
+	BIND(k, VAD_END, 0x1c, 4);
+	BIND(k, VAD_START_HIGH, 0x20, 1);
+	BIND(k, VAD_END_HIGH, 0x21, 1);
+	BIND_BITS(k, VAD_TYPE, 0x24, 4, 0, 3);
+	BIND_BITS(k, VAD_PROTECTION, 0x24, 4, 3, 5);
+	BIND_BITS(k, VAD_PRIVATE, 0x24, 4, 8, 1);
+	BIND(k, VAD_COMMIT, 0x28, 4);
+	BIND(k, VAD_SUBSECTION, 0x30, 8);
+	BIND(k, VAD_FIRST_PTE, 0x38, 8);
+	BIND(k, VAD_LAST_PTE, 0x40, 8);
+}
+
+static void bind_sections(struct vds_kernel *k)
+{
+	SIZE(k, CONTROL_AREA, 0x20);
+	BIND(k, CA_SEGMENT, 0, 8);
+	BIND(k, CA_VIEWS, 8, 8);
+	BIND(k, CA_FLAGS, 0x10, 4);
+	BIND(k, CA_FILE, 0x18, 8);
+	BIND_BITS(k, SECTION_FLAG_IMAGE, 0, 4, 5, 1);
+	BIND_BITS(k, SECTION_FLAG_FILE, 0, 4, 7, 1);
+	SIZE(k, SEGMENT, 0x20);
+	BIND(k, SEGMENT_CA, 0, 8);
+	BIND(k, SEGMENT_PTES, 8, 4);
+	BIND(k, SEGMENT_SIZE, 0x10, 8);
+	BIND(k, SEGMENT_CREATOR, 0x18, 8);
+	SIZE(k, SUBSECTION, 0x28);
+	BIND(k, SUB_CA, 0, 8);
+	BIND(k, SUB_BASE, 8, 8);
+	BIND(k, SUB_NEXT, 0x10, 8);
+	BIND(k, SUB_PTES, 0x18, 4);
+	BIND(k, SUB_SECTOR, 0x1c, 4);
+	BIND(k, SUB_SECTORS, 0x20, 4);
+	SIZE(k, SECTION, 0x10);
+	BIND(k, SECTION_CA, 0, 8);
+	BIND(k, SECTION_SIZE, 8, 8);
+	SIZE(k, FILE_OBJECT, 0x38);
+	BIND(k, FILE_TYPE, 0, 2);
+	BIND(k, FILE_DEVICE, 8, 8);
+	BIND(k, FILE_SOP, 0x10, 8);
+	BIND(k, FILE_RELATED, 0x18, 8);
+	BIND(k, FILE_DELETE_PENDING, 0x20, 1);
+	BIND(k, FILE_NAME, 0x28, 16);
+}
+
+static void bind_objects(struct vds_kernel *k)
+{
+	SIZE(k, UNICODE_STRING, 16);
+	BIND(k, UNICODE_LENGTH, 0, 2);
+	BIND(k, UNICODE_MAX, 2, 2);
+	BIND(k, UNICODE_BUFFER, 8, 8);
+	BIND(k, OBJECT_NAME_NAME, 0, 16);
+	BIND(k, OBJECT_TYPE_INDEX, 8, 1);
+	BIND(k, OBJECT_INFO_MASK, 9, 1);
+	BIND(k, OBJECT_BODY, 0x10, 8);
+	SIZE(k, OBJECT_HEADER_NAME_INFO, 0x18);
+	SIZE(k, OBJECT_HEADER_CREATOR_INFO, 0x10);
+	BIND(k, NAME_DIRECTORY, 0, 8);
+	BIND(k, NAME_NAME, 8, 16);
+	BIND(k, TYPE_NAME, 0, 16);
+	BIND(k, DIRECTORY_BUCKETS, 0, 32);
+	BIND(k, DIRECTORY_ENTRY_NEXT, 0, 8);
+	BIND(k, DIRECTORY_ENTRY_OBJECT, 8, 8);
+	BIND(k, HANDLE_TABLE_CODE, 0, 8);
+	BIND(k, HANDLE_TABLE_PROCESS, 8, 8);
+	BIND(k, HANDLE_TABLE_LIST, 0x10, 16);
+	SIZE(k, HANDLE_TABLE_ENTRY, 16);
+	BIND_BITS(k, HANDLE_POINTER_BITS, 0, 8, 20, 44);
+	BIND(k, HANDLE_ACCESS, 8, 4);
+	SYMBOL_AT(k, OBP_ROOT_DIRECTORY_OBJECT, 0x38);
+	SYMBOL_AT(k, OB_TYPE_INDEX_TABLE, 0x80);
+}
+
+static size_t read_memory(const struct vds_image *image, uint64_t source,
+			  void *buf, size_t len, bool sequential)
+{
+	(void)sequential;
+	if (source >= TOTAL)
+		return 0;
+	len = VDS_MIN(len, TOTAL - (size_t)source);
+	memcpy(buf, (const uint8_t *)image->ctx + source, len);
+	return len;
+}
+
+/* BASE is slot 256 of the top table and slot 0 of the others. */
+static void put_tables(uint8_t *memory)
+{
+	vds_put_le64(memory + TABLES + 256 * 8, (TABLES + 0x1000) | 0x63);
+	vds_put_le64(memory + TABLES + 0x1000, (TABLES + 0x2000) | 0x63);
+	vds_put_le64(memory + TABLES + 0x2000, (TABLES + 0x3000) | 0x63);
+	for (uint64_t i = 0; i < PAGES; i++)
+		vds_put_le64(memory + TABLES + 0x3000 + 8 * i,
+			     i * 4096 | 0x63);
+}
+
+static void walk_process(const struct vds_process *process)
+{
+	struct vds_vad_iter *it = vds_vad_iterate(process);
+	const struct vds_vad *vad;
+	struct vds_vad found;
+
+	while ((vad = vds_vad_next(it))) {
+		const struct vds_section *section =
+			vds_vad_section(process, vad);
+		uint64_t page, pte;
+
+		if (vad->end < vad->start)
+			abort();	/* promised by vad.h */
+		vds_vad_find(process, vad->start, &found);
+		if (!section)
+			continue;
+		if (vds_section_page_of(section, vad->first_prototype_pte,
+					&page) &&
+		    !vds_section_pte_of(section, page, &pte))
+			abort();	/* one is the inverse of the other */
+	}
+}
+
+static void walk(struct vds_kernel *kernel)
+{
+	struct vds_task task;
+	const struct vds_section_names *names;
+
+	if (vds_task_init(&task, kernel))
+		return;
+	if (!vds_process_table_build(&task, kernel)) {
+		for (size_t i = 0; i < kernel->num_processes; i++) {
+			struct vds_process process = kernel->processes[i];
+
+			vds_task_reset(&task);
+			process.task = &task;
+			walk_process(&process);
+		}
+		vds_task_reset(&task);
+		vds_error_destroy(vds_section_names_build(&task, &names));
+	}
+	vds_task_deinit(&task);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *memory = calloc(1, TOTAL);
+	struct vds_image image = {.path = "fuzz", .format = "raw",
+				  .dialect = "", .read = read_memory,
+				  .ctx = memory};
+	struct vds_kernel *kernel = calloc(1, sizeof(*kernel));
+
+	if (!memory || !kernel || size > MEMORY)
+		goto out;
+	memcpy(memory, data, size);
+	put_tables(memory);
+	vds_arena_init(&image.arena, 0);
+	if (vds_image_add_range(&image, 0, TOTAL, 0, VDS_RANGE_DATA) ||
+	    vds_ranges_finish(&image.ranges, &image.num_ranges,
+			      &image.notes) ||
+	    vds_range_index_init(&image.index, image.ranges, image.num_ranges))
+		abort();
+	kernel->image = &image;
+	kernel->base = BASE;
+	kernel->space = (struct vds_space){.image = &image, .dtb = TABLES,
+					   .levels = 4, .id = 1};
+	bind_processes(kernel);
+	bind_vads(kernel);
+	bind_sections(kernel);
+	bind_objects(kernel);
+	walk(kernel);
+	vds_notes_deinit(&kernel->notes);
+	vds_arena_deinit(&kernel->arena);
+	vds_range_index_deinit(&image.index);
+	free(image.ranges);
+	vds_notes_deinit(&image.notes);
+	vds_arena_deinit(&image.arena);
+out:
+	free(kernel);
+	free(memory);
+	return 0;
+}
