@@ -23,6 +23,7 @@ struct vds_cli {
 	COMMAND("hash", vds_cmd_hash,					\
 		"SHA-256 of the image and of the memory in it")		\
 	COMMAND("plugins", vds_cmd_plugins, "list all plugins")		\
+	COMMAND("plugin", vds_cmd_plugin, "write a plugin of one's own")	\
 	COMMAND("schema", vds_cmd_schema,				\
 		"print the JSON Schema of a plugin's records, or of all") \
 	COMMAND("profile", vds_cmd_profile, "make and look into profiles")
