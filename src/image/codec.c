@@ -9,10 +9,8 @@
 #include "base/bytes.h"
 #include "base/util.h"
 #include "config.h"
+#include "image/snappy.h"
 
-#if HAVE_SNAPPY
-#include <snappy-c.h>
-#endif
 #if HAVE_LZ4
 #include <lz4.h>
 #endif
@@ -45,7 +43,7 @@ bool vds_codec_available(enum vds_codec codec)
 {
 	switch (codec) {
 	case VDS_CODEC_SNAPPY:
-		return HAVE_SNAPPY;
+		return vds_snappy_available();
 	case VDS_CODEC_LZ4:
 		return HAVE_LZ4;
 	case VDS_CODEC_STORED:
@@ -116,20 +114,6 @@ static bool decode_deflate(struct vds_decoder *decoder, const void *in,
 			      ret_len);
 }
 
-#if HAVE_SNAPPY
-static bool decode_snappy(const void *in, size_t in_len, void *out, size_t cap,
-			  size_t want, size_t *ret_len)
-{
-	/* The length stands in front: looked at before anything is written. */
-	size_t len;
-	if (snappy_uncompressed_length(in, in_len, &len) != SNAPPY_OK ||
-	    len > cap || len < want)
-		return false;
-	*ret_len = len;
-	return snappy_uncompress(in, in_len, out, ret_len) == SNAPPY_OK;
-}
-#endif
-
 #if HAVE_LZ4
 static bool decode_lz4(const void *in, size_t in_len, void *out, size_t cap,
 		       size_t want, size_t *ret_len)
@@ -172,11 +156,7 @@ bool vds_codec_decode(struct vds_decoder *decoder, enum vds_codec codec,
 		return decode_deflate(decoder, in, in_len, out, cap, want,
 				      ret_len);
 	case VDS_CODEC_SNAPPY:
-#if HAVE_SNAPPY
-		return decode_snappy(in, in_len, out, cap, want, ret_len);
-#else
-		break;
-#endif
+		return vds_snappy_decode(in, in_len, out, cap, want, ret_len);
 	case VDS_CODEC_LZ4:
 #if HAVE_LZ4
 		return decode_lz4(in, in_len, out, cap, want, ret_len);
@@ -232,13 +212,7 @@ bool vds_codec_encode(enum vds_codec codec, const void *in, size_t in_len,
 		return encode_deflate(-MAX_WBITS, in, in_len, out, cap,
 				      ret_len);
 	case VDS_CODEC_SNAPPY:
-#if HAVE_SNAPPY
-		*ret_len = cap;
-		return cap >= snappy_max_compressed_length(in_len) &&
-		       snappy_compress(in, in_len, out, ret_len) == SNAPPY_OK;
-#else
-		break;
-#endif
+		return vds_snappy_encode(in, in_len, out, cap, ret_len);
 	case VDS_CODEC_LZ4: {
 #if HAVE_LZ4
 		int n = LZ4_compress_default(in, out, (int)in_len, (int)cap);
