@@ -56,14 +56,20 @@ bool vds_profile_option(const char *name, int argc, char **argv, int *i,
 	return true;
 }
 
-static struct vds_error *write_text(const struct vds_str *text,
+static struct vds_error *write_piece(void *ctx, const char *data, size_t len)
+{
+	struct vds_output *output = ctx;
+	return output->writer.write(&output->writer, data, len);
+}
+
+static struct vds_error *write_yaml(const struct vds_profile *profile,
 				    const char *path)
 {
 	struct vds_output output;
 	struct vds_error *err = vds_output_open(&output, path);
 	if (err)
 		return err;
-	err = output.writer.write(&output.writer, text->data, text->len);
+	err = vds_profile_emit_to(profile, write_piece, &output);
 	if (!err)
 		err = vds_output_commit(&output);
 	vds_output_deinit(&output);
@@ -71,30 +77,27 @@ static struct vds_error *write_text(const struct vds_str *text,
 }
 
 /* The model is consumed, whatever happens. */
-static struct vds_error *to_text(struct vds_model *model, bool all,
-				 const char *source, struct vds_str *ret)
+static struct vds_error *finish(struct vds_model *model, bool all,
+				const char *source, struct vds_profile **ret)
 {
-	struct vds_profile *profile;
 	struct vds_error *err = NULL;
 	if (!all)
 		err = vds_model_trim_default(model);
 	if (!err)
-		err = vds_model_finish(model, source, NULL, 0, &profile);
-	if (err) {
+		err = vds_model_finish(model, source, NULL, 0, ret);
+	if (err)
 		vds_model_destroy(model);
-		return vds_error_prefix(err, "%s", source);
-	}
-	err = vds_profile_emit(profile, ret);
-	vds_profile_destroy(profile);
-	return err;
+	return vds_error_prefix(err, "%s", source);
 }
 
 int vds_profile_write(struct vds_cli *cli, struct vds_model *model, bool all,
 		      const char *source)
 {
-	_cleanup_(vds_str_deinit) struct vds_str text = {0};
-	struct vds_error *err = to_text(model, all, source, &text);
-	if (!err)
-		err = write_text(&text, cli->args.out);
+	struct vds_profile *profile;
+	struct vds_error *err = finish(model, all, source, &profile);
+	if (err)
+		return vds_cli_fail(err);
+	err = write_yaml(profile, cli->args.out);
+	vds_profile_destroy(profile);
 	return err ? vds_cli_fail(err) : 0;
 }

@@ -14,6 +14,8 @@
 #define MAX_ANONYMOUS 100000
 /* Ten times a full profile of the largest kernel, and what can be loaded. */
 #define MAX_OUTPUT ((size_t)64 << 20)
+/* Bytes that are worth a call of the writer. */
+#define FLUSH_AT ((size_t)64 << 10)
 /* libyaml, as the YAML standard, takes no longer implicit keys. */
 #define MAX_SIMPLE_KEY 1000
 
@@ -297,6 +299,15 @@ struct vds_error *vds_emit_type(struct vds_str *out, const struct vds_type *type
 	return err ? err : failed ? &vds_enomem : NULL;
 }
 
+static void put_symbol(struct vds_str *out, const struct vds_symbol *s,
+		       int indent)
+{
+	put_key(out, indent, s->name);
+	vds_str_putc(out, ' ');
+	put_hex(out, s->rva);
+	vds_str_putc(out, '\n');
+}
+
 void vds_emit_symbols(struct vds_str *out, const struct vds_profile *profile,
 		      int indent)
 {
@@ -305,13 +316,8 @@ void vds_emit_symbols(struct vds_str *out, const struct vds_profile *profile,
 		return;
 	put_key(out, indent, "symbols");
 	vds_str_putc(out, '\n');
-	for (size_t i = 0; i < n; i++) {
-		const struct vds_symbol *s = vds_profile_symbol_at(profile, i);
-		put_key(out, indent + 2, s->name);
-		vds_str_putc(out, ' ');
-		put_hex(out, s->rva);
-		vds_str_putc(out, '\n');
-	}
+	for (size_t i = 0; i < n; i++)
+		put_symbol(out, vds_profile_symbol_at(profile, i), indent + 2);
 }
 
 static void put_text(struct vds_str *out, int indent, const char *key,
@@ -358,26 +364,70 @@ uint64_t vds_pointer_size(const struct vds_profile_identity *id)
 	return strcmp(id->arch, "x86") ? 8 : 4;
 }
 
+/* Text on its way to whoever writes it. */
+struct sink {
+	struct vds_str *out;
+	vds_profile_write_fn *write;	/* NULL: it stays in @out */
+	void *ctx;
+	size_t written;
+};
+
+/* Hands over what there is, if that is much or @all of it is due. */
+static struct vds_error *flush(struct sink *sink, bool all)
+{
+	struct vds_str *out = sink->out;
+	if (out->failed)
+		return &vds_enomem;
+	if (sink->written + out->len > MAX_OUTPUT)
+		return vds_error_create(VDS_ERROR_FORMAT,
+					"the profile is larger than %zu bytes",
+					MAX_OUTPUT);
+	if (!sink->write || (!all && out->len < FLUSH_AT) || !out->len)
+		return NULL;
+	struct vds_error *err = sink->write(sink->ctx, out->data, out->len);
+	sink->written += out->len;
+	out->len = 0;
+	return err;
+}
+
+static struct vds_error *emit_all(const struct vds_profile *profile,
+				  struct sink *sink)
+{
+	const struct vds_profile_identity *id = vds_profile_identity(profile);
+	struct vds_str *out = sink->out;
+	struct vds_error *err = NULL;
+	vds_str_puts(out, "format: " VDS_PROFILE_FORMAT "\n");
+	vds_emit_identity(out, id, true, 0);
+	size_t types = vds_profile_num_types(profile);
+	size_t symbols = vds_profile_num_symbols(profile);
+	if (types)
+		vds_str_puts(out, "types:\n");
+	for (size_t i = 0; !err && i < types; i++) {
+		err = vds_emit_type(out, vds_profile_type_at(profile, i),
+				    vds_pointer_size(id), 2);
+		if (!err)
+			err = flush(sink, false);
+	}
+	if (symbols)
+		vds_str_puts(out, "symbols:\n");
+	for (size_t i = 0; !err && i < symbols; i++) {
+		put_symbol(out, vds_profile_symbol_at(profile, i), 2);
+		err = flush(sink, false);
+	}
+	return err ? err : flush(sink, true);
+}
+
 struct vds_error *vds_profile_emit(const struct vds_profile *profile,
 				   struct vds_str *out)
 {
-	const struct vds_profile_identity *id = vds_profile_identity(profile);
-	vds_str_puts(out, "format: " VDS_PROFILE_FORMAT "\n");
-	vds_emit_identity(out, id, true, 0);
-	size_t n = vds_profile_num_types(profile);
-	if (n)
-		vds_str_puts(out, "types:\n");
-	for (size_t i = 0; i < n; i++) {
-		struct vds_error *err =
-			vds_emit_type(out, vds_profile_type_at(profile, i),
-				      vds_pointer_size(id), 2);
-		if (!err && out->len > MAX_OUTPUT)
-			err = vds_error_create(VDS_ERROR_FORMAT,
-				"the profile is larger than %zu bytes",
-				MAX_OUTPUT);
-		if (err)
-			return err;
-	}
-	vds_emit_symbols(out, profile, 0);
-	return out->failed ? &vds_enomem : NULL;
+	struct sink sink = {.out = out};
+	return emit_all(profile, &sink);
+}
+
+struct vds_error *vds_profile_emit_to(const struct vds_profile *profile,
+				      vds_profile_write_fn *write, void *ctx)
+{
+	_cleanup_(vds_str_deinit) struct vds_str buffer = {0};
+	struct sink sink = {.out = &buffer, .write = write, .ctx = ctx};
+	return emit_all(profile, &sink);
 }

@@ -12,6 +12,7 @@
 /* Types of one profile: the largest PDB seen has some 200,000. */
 #define MAX_TYPES ((size_t)1 << 22)
 #define MAX_SYMBOLS ((size_t)1 << 23)
+#define PACK_ROOM 16384	/* bytes of symbol names that are allocated at once */
 
 /*
  * CodeView's simple types under the names that Volatility 3's pdbconv gives
@@ -402,8 +403,8 @@ struct vds_error *vds_model_enumerator(struct vds_model *model,
 	return NULL;
 }
 
-struct vds_error *vds_model_add_symbol(struct vds_model *model,
-				       struct vds_name *name, uint32_t rva)
+static struct vds_error *push_symbol(struct vds_model *model, const char *text,
+				     uint32_t rva)
 {
 	struct vds_profile *p = model->profile;
 	if (p->num_symbols >= MAX_SYMBOLS)
@@ -417,14 +418,52 @@ struct vds_error *vds_model_add_symbol(struct vds_model *model,
 		p->symbols = grown;
 		model->cap_symbols = cap;
 	}
-	p->symbols[p->num_symbols++] = (struct vds_symbol){name->text, rva};
+	p->symbols[p->num_symbols++] = (struct vds_symbol){text, rva};
 	return NULL;
+}
+
+struct vds_error *vds_model_add_symbol(struct vds_model *model,
+				       struct vds_name *name, uint32_t rva)
+{
+	return push_symbol(model, name->text, rva);
+}
+
+/*
+ * A copy of a symbol's name. A kernel has 40,000 of them, which nothing but
+ * the list of symbols refers to: interning and aligning them would double the
+ * memory of a conversion.
+ */
+static char *pack_text(struct vds_model *model, const char *text, size_t len)
+{
+	if (len >= model->pack_left) {
+		size_t room = VDS_MAX(len + 1, (size_t)PACK_ROOM);
+		model->pack = vds_arena_alloc(&model->profile->arena, room);
+		model->pack_left = model->pack ? room : 0;
+	}
+	if (!model->pack)
+		return NULL;
+	char *copy = model->pack;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	model->pack += len + 1;
+	model->pack_left -= len + 1;
+	return copy;
 }
 
 struct vds_error *vds_model_symbol(struct vds_model *model, const char *name,
 				   size_t len, uint32_t rva)
 {
-	struct vds_name *n;
-	struct vds_error *err = vds_model_name(model, name, len, &n);
-	return err ? err : vds_model_add_symbol(model, n, rva);
+	_cleanup_(vds_str_deinit) struct vds_str cleaned = {0};
+	if (!is_clean(name, len, true)) {
+		clean(&cleaned, name, len, true);
+		if (cleaned.failed)
+			return &vds_enomem;
+		name = cleaned.data;
+		len = cleaned.len;
+	}
+	if (len > VDS_NAME_MAX)
+		return vds_error_create(VDS_ERROR_FORMAT,
+					"a name of %zu bytes", len);
+	char *text = pack_text(model, name, len);
+	return text ? push_symbol(model, text, rva) : &vds_enomem;
 }

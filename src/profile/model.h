@@ -142,4 +142,11 @@ struct vds_error *vds_model_finish(struct vds_model *model, const char *path,
 struct vds_error *vds_profile_emit(const struct vds_profile *profile,
 				   struct vds_str *out);
 
+/* Takes the next @len bytes; an error ends the writing and is returned. */
+typedef struct vds_error *vds_profile_write_fn(void *ctx, const char *data,
+					       size_t len);
+/* The same bytes piece by piece, without holding all of them in memory. */
+struct vds_error *vds_profile_emit_to(const struct vds_profile *profile,
+				      vds_profile_write_fn *write, void *ctx);
+
 #endif

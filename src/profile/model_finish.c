@@ -364,8 +364,8 @@ static void sort_symbols(struct vds_profile *p)
 		return;
 	qsort(p->symbols, n, sizeof(*p->symbols), compare_symbols);
 	for (size_t i = 0; i < n; i++) {
-		/* Names are interned: equal ones are the same pointer. */
-		if (!out || p->symbols[out - 1].name != p->symbols[i].name)
+		if (!out || strcmp(p->symbols[out - 1].name,
+				   p->symbols[i].name))
 			p->symbols[out++] = p->symbols[i];
 	}
 	p->num_symbols = out;

@@ -116,13 +116,18 @@ static struct vds_error *trim_symbols(struct vds_model *model,
 	uint32_t stamp = ++model->stamp;
 	size_t out = 0;
 	for (size_t i = 0; i < num; i++) {
-		struct vds_name *n = vds_names_find(&p->names, symbols[i],
-						    strlen(symbols[i]));
-		if (n)
-			n->stamp = stamp;
+		struct vds_name *n = vds_names_get(&p->names, &p->arena,
+						   symbols[i],
+						   strlen(symbols[i]));
+		if (!n)
+			return &vds_enomem;
+		n->stamp = stamp;
 	}
 	for (size_t i = 0; i < p->num_symbols; i++) {
-		if (vds_name_of(p->symbols[i].name)->stamp == stamp)
+		const char *name = p->symbols[i].name;
+		struct vds_name *n = vds_names_find(&p->names, name,
+						    strlen(name));
+		if (n && n->stamp == stamp)
 			p->symbols[out++] = p->symbols[i];
 	}
 	p->num_symbols = out;

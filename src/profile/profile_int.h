@@ -17,7 +17,7 @@ struct vds_profile {
 	char sha256[VDS_SHA256_HEX_SIZE];
 	const struct vds_type **types;	/* defined and named, in name order */
 	size_t num_types;
-	struct vds_symbol *symbols;	/* in name order */
+	struct vds_symbol *symbols;	/* in name order; names not interned */
 	size_t num_symbols;
 };
 
@@ -61,6 +61,8 @@ struct vds_model {
 	size_t num_types;
 	size_t cap_types;
 	size_t cap_symbols;
+	char *pack;		/* where the next symbol's name goes */
+	size_t pack_left;
 	uint32_t stamp;		/* serial of the last mapping of names */
 	struct vds_model_mark here;	/* of what is being added */
 	struct vds_model_mark fault;	/* of what finish didn't like */
