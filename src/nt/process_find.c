@@ -120,7 +120,7 @@ static void walk(struct finder *f, const char *what, uint64_t head,
 			 " can't be read to its end", what, head);
 }
 
-/* The neighbour of @eprocess that its link @side (0 or 8) leads to. */
+/* Adds the neighbour that @eprocess's link @side (0 or 8) leads to, if new. */
 static void follow_neighbour(struct finder *f, uint64_t eprocess, uint32_t side)
 {
 	uint64_t link = eprocess + f->offset, next, back, pid;
@@ -128,6 +128,7 @@ static void follow_neighbour(struct finder *f, uint64_t eprocess, uint32_t side)
 	if (vds_task_u64(f->task, link + side, &next) ||
 	    !vds_is_kernel_pointer(f->kernel, next, 8) ||
 	    vds_task_u64(f->task, next + (8 - side), &back) || back != link ||
+	    vds_map_get(&f->found->index, next - f->offset) ||
 	    !is_process(f, next - f->offset, true, &pid) || !pid)
 		return;
 	add(f, next - f->offset);
