@@ -18,7 +18,8 @@ static void reserve(struct world *w)
 			mem_reserve(w, s->at_frame);
 	for (const struct process *p = scene->processes; p; p = p->next)
 		for (const struct view *v = p->views; v; v = v->next)
-			for (uint32_t i = 0; v->physical && i < v->pages; i++)
+			for (uint32_t i = 0; v->at_frame &&
+				     i < (v->physical ? v->pages : 1); i++)
 				mem_reserve(w, v->at_frame + i);
 }
 

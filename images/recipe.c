@@ -337,7 +337,7 @@ static struct vds_error *do_section(struct scene *scene, struct line *line)
 {
 	struct {
 		struct section s;
-		const char *parts;
+		const char *parts, *like;
 	} in = { .s = { .proto = SCENE_AUTO, .base = SCENE_AUTO,
 			.prot = UINT32_MAX } };
 	static const struct option_key keys[] = {
@@ -354,6 +354,7 @@ static struct vds_error *do_section(struct scene *scene, struct line *line)
 		KEY(section, "no-file", OPT_FLAG, no_file),
 		KEY(section, "reserve", OPT_FLAG, reserve),
 		{ "parts", OPT_TEXT, offsetof(__typeof__(in), parts) },
+		{ "like", OPT_TEXT, offsetof(__typeof__(in), like) },
 	};
 	const char *kind;
 	struct vds_error *err = line_word(line, "section id", &in.s.id);
@@ -377,6 +378,12 @@ static struct vds_error *do_section(struct scene *scene, struct line *line)
 		return err;
 	if (scene_find_section(scene, in.s.id))
 		return place_error(line->place, "section %s again", in.s.id);
+	if (in.like) {
+		in.s.like = scene_find_section(scene, in.like);
+		if (!in.s.like)
+			return place_error(line->place, "no section \"%s\"",
+					   in.like);
+	}
 	if (in.s.prot == UINT32_MAX)
 		in.s.prot = in.s.kind == SECTION_IMAGE ? 7 : 4;
 	if (!in.s.pages)
@@ -675,7 +682,9 @@ static struct vds_error *do_hole(struct scene *scene, struct line *line)
 	return err;
 }
 
-static struct vds_error *do_fault(struct scene *scene, struct line *line)
+/* The rest of the line as it stands, appended at @last. */
+static struct vds_error *add_order(struct scene *scene, struct line *line,
+				   struct order ***last)
 {
 	struct order *o = vds_arena_calloc(&scene->arena, 1, sizeof(*o));
 	if (!o)
@@ -689,10 +698,20 @@ static struct vds_error *do_fault(struct scene *scene, struct line *line)
 	while ((word = line_next(line)))
 		o->words[o->num_words++] = word;
 	if (!o->num_words)
-		return place_error(line->place, "which fault?");
-	*scene->last_fault = o;
-	scene->last_fault = &o->next;
+		return place_error(line->place, "what?");
+	**last = o;
+	*last = &o->next;
 	return NULL;
+}
+
+static struct vds_error *do_fault(struct scene *scene, struct line *line)
+{
+	return add_order(scene, line, &scene->last_fault);
+}
+
+static struct vds_error *do_expect(struct scene *scene, struct line *line)
+{
+	return add_order(scene, line, &scene->last_expect);
 }
 
 static struct vds_error *do_crowd(struct scene *scene, struct line *line)
@@ -716,7 +735,8 @@ static const struct {
 	struct vds_error *(*f)(struct scene *scene, struct line *line);
 } statements[] = {
 	{ "content", do_content },	{ "crowd", do_crowd },
-	{ "fault", do_fault },		{ "handle", do_handle },
+	{ "expect", do_expect },	{ "fault", do_fault },
+	{ "handle", do_handle },
 	{ "hole", do_hole },		{ "machine", do_kernel },
 	{ "patch", do_patch },		{ "private", do_private },
 	{ "process", do_process },	{ "section", do_section },
@@ -800,6 +820,7 @@ struct vds_error *scene_read(const char *path, struct scene **ret)
 	scene->last_section = &scene->sections;
 	scene->last_content = &scene->contents;
 	scene->last_fault = &scene->faults;
+	scene->last_expect = &scene->expects;
 	scene->memory = UINT64_C(256) << 20;
 	/* 2020-10-08T17:21:44Z, the day of the publication. */
 	scene->time = UINT64_C(132466513041234567);

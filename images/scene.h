@@ -58,6 +58,7 @@ struct section {
 	bool no_file;		/* FilePointerNull: the file went away */
 	bool reserve;		/* SEC_RESERVE rather than SEC_COMMIT */
 	uint64_t at_frame;	/* PFN of the first page, 0 = any */
+	const struct section *like;	/* same content page by page, or NULL */
 	/* Set while building. */
 	uint64_t control_area, segment, object_va, file_object, pointers;
 	uint64_t *frames;	/* PFN per page, 0 = not resident */
@@ -88,6 +89,7 @@ struct view {
 	bool unlinked;			/* not in the VAD tree */
 	bool commit;			/* MEM_COMMIT private memory */
 	bool physical;			/* maps PFNs from at_frame on */
+	/* PFN of the first page, 0 = any; private views may share one */
 	uint64_t at_frame;
 	/* Set while building. */
 	uint64_t va;			/* of the node */
@@ -213,6 +215,7 @@ struct scene {
 	struct table_hint *tables;
 	struct system_view *system_views;
 	struct order *faults, **last_fault;
+	struct order *expects, **last_expect;	/* for the truth only */
 	struct range *holes;
 	uint64_t truncate;		/* bytes of the output, 0 = whole */
 };

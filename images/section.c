@@ -198,6 +198,13 @@ static void fill_page(struct world *w, const struct section *s, uint32_t page,
 	uint8_t *bytes = mem_page(w, pfn);
 	uint32_t rva = 0, code = 0;
 
+	if (s->like) {
+		uint64_t from = page < s->like->pages ? s->like->frames[page]
+						      : 0;
+		if (from)
+			memcpy(bytes, mem_page(w, from), VDS_PAGE_SIZE);
+		return;
+	}
 	if (s->kind != SECTION_IMAGE || page) {
 		(void)snprintf((char *)bytes, 64, "scene page: %s %u", s->id,
 			       page);

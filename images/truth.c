@@ -179,6 +179,7 @@ static void put_section(struct world *w, FILE *f, const struct section *s)
 	key_text(f, "file", s->file);
 	key_hex(f, "file_object", s->file_object);
 	key_bool(f, "delete_pending", s->delete_pending);
+	key_bool(f, "file_pointer_null", s->no_file);
 	key_hex(f, "section_object_pointers", s->pointers);
 	key_text(f, "name", s->name);
 	key_int(f, "protection_mm", s->prot);
@@ -433,17 +434,27 @@ static void put_shared(struct world *w, FILE *f)
 	(void)fputs("}", f);
 }
 
+static void put_orders(FILE *f, const struct order *orders)
+{
+	(void)fputs("[", f);
+	for (const struct order *o = orders; o; o = o->next) {
+		for (unsigned int i = 0; i < o->num_words; i++) {
+			(void)fputs(i ? "," : "[", f);
+			put_string(f, o->words[i]);
+		}
+		(void)fputs(o->next ? "]," : "]", f);
+	}
+	(void)fputs("]", f);
+}
+
+/* Faults and planted facts, each as the words of its line. */
 static void put_expect(const struct world *w, FILE *f)
 {
-	const char *comma = "";
-
-	(void)fputs(",\"expect\":{\"faults\":[", f);
-	for (const struct order *o = w->scene->faults; o; o = o->next) {
-		(void)fputs(comma, f);
-		put_string(f, o->words[0]);
-		comma = ",";
-	}
-	(void)fputs("]}", f);
+	(void)fputs(",\"expect\":{\"faults\":", f);
+	put_orders(f, w->scene->faults);
+	(void)fputs(",\"findings\":", f);
+	put_orders(f, w->scene->expects);
+	(void)fputs("}", f);
 }
 
 static void put_all(struct world *w, FILE *f, const char *const *files,

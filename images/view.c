@@ -129,6 +129,14 @@ static uint64_t private_pte(struct world *w, struct view *v, uint32_t page,
 
 	switch (*state) {
 	case 'V':
+		/* One frame for several: what locking pages for a driver does */
+		if (v->at_frame && !page) {
+			mem_frame(w, v->at_frame)->location = 6;
+			mem_frame(w, v->at_frame)->share++;
+			(void)mem_page(w, v->at_frame);
+			return pte_hardware(w, v->at_frame, v->prot, true,
+					    true);
+		}
 		return pte_hardware(w, private_page(w, v->process, va, 'V',
 						    v->prot),
 				    v->prot, true, true);

@@ -119,7 +119,8 @@ def compare_views(truth, records):
             r["vad"]["start"], r["vad"]["end"])
            for r in records if r["kind"] == "sharedmem_view"}
     out.check_sets("view", want, got)
-    files = {address(s["control_area"]): s["file"] for s in truth["sections"]}
+    files = {address(s["control_area"]): s["file"] for s in truth["sections"]
+             if not s["file_pointer_null"]}
     names = {address(s["control_area"]): s["name"] for s in truth["sections"]}
     for r in records:
         if r["kind"] != "sharedmem_view":
