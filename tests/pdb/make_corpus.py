@@ -119,7 +119,8 @@ def main():
     put(root, 'pdb', 'deleted-streams', msf([None] * 9))
     put(root, 'pdb', 'no-streams', msf([]))
     put(root, 'pdb', 'truncated', good[:-700])
-    at = good.index(struct.pack('<2I', 8, 0))      # the directory
+    block, at_map = struct.unpack_from('<I16xI', good, 32)
+    at = struct.unpack_from('<I', good, at_map * block)[0] * block  # directory
     put(root, 'pdb', 'loop', patched(good, at + 4 + 8 * 4 + 8, 4))
     put(root, 'pdb', 'far-block', patched(good, at + 4 + 8 * 4 + 8, 1 << 30))
     put(root, 'pdb', 'huge-stream', patched(good, at + 12, 0xfffffff0))

@@ -6,7 +6,9 @@ symbol-store directories.
 test_fetch.py VADOSE HAVE_CURL
 """
 import http.server
+import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -339,6 +341,24 @@ class Fetch(unittest.TestCase):
             self.run_fetch(*args, status=64)
         self.run_fetch(GUID + '1', status=64, path='symsrv*other.dll*x')
         self.run_fetch(GUID + '1', status=64, path='nonsense*x')
+
+    def test_asks_the_image_which_pdb(self):
+        self.need_curl()
+        archive = os.path.join(os.environ.get('VDS_SHARED_DATA', ''),
+                               'images', 'basic-7601.tar.zst')
+        if not os.path.isfile(archive) or not shutil.which('zstd'):
+            self.skipTest('no image, or no zstd')
+        subprocess.run(['tar', '-I', 'zstd', '--sparse', '-C', self.dir.name,
+                        '-xf', archive], check=True)
+        image = os.path.join(self.dir.name, 'basic-7601')
+        with open(image + '.manifest.json') as f:
+            wanted = json.load(f)['isf']
+        key = '%s%X' % (wanted['guid'], wanted['age'])
+        self.assertEqual(wanted['pdb'], NAME)
+        self.serve(make_pdb(guid=wanted['guid'], age=wanted['age']), key=key)
+        r = self.run_fetch('-f', image + '.raw', '--pdb-only')
+        self.assertEqual(r.stdout, self.store(key=key) + '\n')
+        r = self.run_fetch('-f', image + '.manifest.json', status=4)
 
     def test_shows_progress_when_asked(self):
         self.need_curl()
