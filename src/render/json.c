@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * NDJSON for machines (one record a line, from run_start to run_end) and the
- * same records as one JSON array for people and scripts.
+ * NDJSON for machines (one record a line, from run_start to run_end), the same
+ * records as one JSON array for people and scripts, and NDJSON in the Elastic
+ * Common Schema.
  */
 #include "render/render.h"
 
@@ -9,12 +10,32 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "render/ecs.h"
 #include "render/record.h"
 
 struct state {
 	bool array;
+	bool is_ecs;
 	struct vds_record_head head;
+	struct vds_ecs ecs;		/* instead, if is_ecs */
 };
+
+static struct vds_error *put_own_ecs(struct vds_render *render,
+				     const struct vds_schema *schema,
+				     const struct vds_value *values,
+				     struct vds_str *out)
+{
+	const struct vds_render_info *info = render->info;
+	struct vds_ecs ecs;
+	struct vds_error *err = vds_ecs_init(
+		&ecs, schema, info->timestamp, info->image_id,
+		info->schema->plugin, info->schema->version);
+	if (!err)
+		err = vds_ecs_put(&ecs, values, out);
+	vds_ecs_deinit(&ecs);
+	vds_str_putc(out, '\n');
+	return err;
+}
 
 /* A record of the host's own, with a head of its own. */
 static struct vds_error *put_own(struct vds_render *render,
@@ -25,6 +46,8 @@ static struct vds_error *put_own(struct vds_render *render,
 	const struct vds_render_info *info = render->info;
 	const struct state *state = render->state;
 	struct vds_record_head head;
+	if (state->is_ecs)
+		return put_own_ecs(render, schema, values, out);
 	struct vds_error *err = vds_record_head_init(
 		&head, info->timestamp, info->image_id, schema->record,
 		info->schema->plugin, info->schema->version);
@@ -74,6 +97,31 @@ static struct vds_error *row_ndjson(const struct vds_render *render,
 	const struct state *state = render->state;
 	struct vds_error *err = vds_record_put(
 		&state->head, render->info->schema, values, out);
+	vds_str_putc(out, '\n');
+	return err;
+}
+
+static struct vds_error *begin_ecs(struct vds_render *render,
+				   struct vds_str *out)
+{
+	const struct vds_render_info *info = render->info;
+	struct state *state = calloc(1, sizeof(*state));
+	if (!state)
+		return &vds_enomem;
+	render->state = state;
+	state->is_ecs = true;
+	struct vds_error *err = vds_ecs_init(
+		&state->ecs, info->schema, info->timestamp, info->image_id,
+		info->schema->plugin, info->schema->version);
+	return err ? err : put_own(render, info->start, info->start_values, out);
+}
+
+static struct vds_error *row_ecs(const struct vds_render *render,
+				 const struct vds_value *values,
+				 struct vds_str *out)
+{
+	const struct state *state = render->state;
+	struct vds_error *err = vds_ecs_put(&state->ecs, values, out);
 	vds_str_putc(out, '\n');
 	return err;
 }
@@ -234,10 +282,21 @@ static struct vds_error *end_any(struct vds_render *render,
 static void deinit(struct vds_render *render)
 {
 	struct state *state = render->state;
-	if (state)
-		vds_record_head_deinit(&state->head);
+	if (!state)
+		return;
+	vds_record_head_deinit(&state->head);
+	vds_ecs_deinit(&state->ecs);
 	free(state);
 }
+
+const struct vds_renderer vds_render_ecs = {
+	.name = "ecs",
+	.summary = "NDJSON in the Elastic Common Schema",
+	.begin = begin_ecs,
+	.row = row_ecs,
+	.end = end_any,
+	.deinit = deinit,
+};
 
 const struct vds_renderer vds_render_ndjson = {
 	.name = "ndjson",

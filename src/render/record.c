@@ -386,8 +386,16 @@ struct vds_error *vds_record_put(const struct vds_record_head *head,
 				 struct vds_str *out)
 {
 	char id[VDS_ID_LEN];
-	size_t start = out->len;
 	vds_row_id(&head->seed, schema, values, id);
+	return vds_record_put_id(head, schema, values, id, out);
+}
+
+struct vds_error *vds_record_put_id(const struct vds_record_head *head,
+				    const struct vds_schema *schema,
+				    const struct vds_value *values,
+				    const char *id, struct vds_str *out)
+{
+	size_t start = out->len;
 	for (size_t cap = 6144; cap >= 12; cap /= 2) {
 		put_record(head, schema, values, id, cap, out);
 		if (out->failed)

@@ -35,6 +35,12 @@ struct vds_error *vds_record_put(const struct vds_record_head *head,
 				 const struct vds_value *values,
 				 struct vds_str *out);
 
+/* The same with an id (VDS_ID_LEN digits) made elsewhere. */
+struct vds_error *vds_record_put_id(const struct vds_record_head *head,
+				    const struct vds_schema *schema,
+				    const struct vds_value *values,
+				    const char *id, struct vds_str *out);
+
 /* Appends a JSON string with its quotes, escaped so that it is safe to print. */
 void vds_json_put_string(struct vds_str *out, const char *s, size_t len);
 

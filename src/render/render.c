@@ -9,6 +9,7 @@ static const struct vds_renderer *const table[] = {
 	&vds_render_csv,
 	&vds_render_json,
 	&vds_render_ndjson,
+	&vds_render_ecs,
 	&vds_render_sic,
 	NULL,
 };

@@ -96,6 +96,7 @@ extern const struct vds_renderer vds_render_table;
 extern const struct vds_renderer vds_render_csv;
 extern const struct vds_renderer vds_render_json;
 extern const struct vds_renderer vds_render_ndjson;
+extern const struct vds_renderer vds_render_ecs;
 extern const struct vds_renderer vds_render_sic;
 
 #endif

@@ -133,6 +133,7 @@ def check_plugin(vadose, validator, name):
         expect(not errors, f"{name}: {errors[:1]}")
     whole = vadose("-q", "-r", "json", name, *args)
     expect(json.loads(whole.stdout) == records, f"{name}: -r json differs")
+    check_ecs(vadose, name, args, records)
     table = list(csv.reader(io.StringIO(
         vadose("-q", "-r", "csv", name, *args).stdout.decode(), newline="")))
     expect(len(table) == len(rows) + 1, f"{name}: {len(table)} CSV lines")
@@ -141,6 +142,28 @@ def check_plugin(vadose, validator, name):
     expect(text.count("\n") >= len(rows), f"{name}: short table")
     expect(not re.search("[\x00-\x09\x0b-\x1f\x7f]", text),
            f"{name}: controls in the table")
+
+
+def check_ecs(vadose, name, args, records):
+    """The same records, in objects that ECS has, or under vadose."""
+    got = vadose("-q", "-r", "ecs", name, *args)
+    lines = got.stdout.splitlines(keepends=True)
+    expect(len(lines) == len(records), f"{name}: {len(lines)} ECS records")
+    for line, record in zip(lines, records):
+        expect(len(line) <= 8000, f"{name}: an ECS line of {len(line)} bytes")
+        ecs = json.loads(line)
+        event = ecs["event"]
+        expect(event["id"] == record["id"] and
+               event["kind"] == "state" and event["type"] == ["info"] and
+               event["category"] in (["process"], ["host"]) and
+               event["dataset"] == "vadose." + record["kind"] and
+               ecs["vadose"]["kind"] == record["kind"], f"{name}: {event}")
+        # https://www.elastic.co/guide/en/ecs/8.11/ecs-field-reference.html
+        expect(set(ecs) <= {"@timestamp", "ecs", "event", "vadose", "process",
+                            "file", "dll", "rule", "threat", "message",
+                            "host", "user", "hash", "pe", "registry"},
+               f"{name}: {set(ecs)}")
+        check_values(ecs)
 
 
 def check_schemas(vadose):
