@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/util.h"
+#include "image/aff4_write.h"
 #include "image/lime.h"
 
 #define BLOCK ((size_t)1 << 20)
@@ -117,6 +118,46 @@ static struct vds_error *write_lime(const struct vds_image *image,
 	return err ? err : end_record(&record, pa);
 }
 
+/* What isn't data, by the ranges alone. */
+static void count_ranges(const struct vds_image *image,
+			 struct vds_conversion *ret)
+{
+	uint64_t there = 0;
+	for (size_t i = 0; i < image->num_ranges; i++) {
+		const struct vds_range *range = &image->ranges[i];
+		there += range->len;
+		if (range->kind == VDS_RANGE_UNREADABLE)
+			ret->unreadable += range->len;
+	}
+	ret->absent = vds_image_stream_size(image) > there ?
+			      vds_image_stream_size(image) - there : 0;
+}
+
+/* zlib: the compression that every AFF4 reader has. */
+static struct vds_error *write_aff4(const struct vds_image *image,
+				    struct vds_target *target,
+				    const struct vds_progress *progress,
+				    struct vds_conversion *ret)
+{
+	struct vds_aff4_write_options options = {.codec = VDS_CODEC_ZLIB,
+						 .progress = progress};
+	struct vds_aff4_written written;
+	struct vds_error *err = vds_aff4_write(image, target->fd, &options,
+					       &written);
+	if (err)
+		return vds_error_prefix(err, "%s", target->path);
+	count_ranges(image, ret);
+	ret->damaged = written.damaged;
+	target->pos = written.size;
+	return NULL;
+}
+
+static const struct vds_image_writer writer_aff4 = {
+	.name = "aff4",
+	.summary = "AFF4, compressed with zlib: gaps and unreadable ranges stay what they are",
+	.write = write_aff4,
+};
+
 static const struct vds_image_writer writer_raw = {
 	.name = "raw",
 	.summary = "padded: offset = address; what isn't there becomes zeros",
@@ -132,6 +173,7 @@ static const struct vds_image_writer writer_lime = {
 static const struct vds_image_writer *const writers[] = {
 	&writer_raw,
 	&writer_lime,
+	&writer_aff4,
 };
 
 const struct vds_image_writer *vds_image_writer_at(size_t i)

@@ -18,8 +18,8 @@ struct vds_image_writer {
 	const char *name;	/* "lime" */
 	const char *summary;
 	/*
-	 * Writes all of @image; *ret comes zeroed, `written` is set by the
-	 * caller. What isn't there must not become bytes unless the format
+	 * Writes all of @image and leaves target->pos behind its last byte;
+	 * *ret comes zeroed, `written` is set by the caller. What isn't there must not become bytes unless the format
 	 * can't say so; such bytes are counted.
 	 */
 	struct vds_error *(*write)(const struct vds_image *image,

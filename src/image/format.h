@@ -29,6 +29,7 @@ struct vds_image {
 	struct vds_range *ranges;
 	size_t num_ranges, cap_ranges;
 	struct vds_range_index index;	/* over ranges, made after open() */
+	bool sparse;			/* `file` has holes; set after open() */
 	/*
 	 * Bytes of the decoded stream (address 0 up to here) where the
 	 * container says so, else 0: the end of the last range.

@@ -274,6 +274,8 @@ static struct vds_error *finish(struct vds_image *image)
 		err = vds_range_index_init(&image->index, image->ranges,
 					   image->num_ranges);
 	finish_blocks(image);
+	image->sparse = image->file && vds_file_next_hole(image->file, 0) <
+					       vds_file_size(image->file);
 	return err;
 }
 

@@ -123,13 +123,14 @@ size_t vds_image_scan(const struct vds_image *image, uint64_t *pa, void *buf,
 	size_t i = vds_range_index_find(&image->index, image->ranges,
 					image->num_ranges, *pa);
 	uint64_t at = *pa;
+	bool ask = image->sparse && !image->read;
 	while (i < image->num_ranges) {
 		const struct vds_range *range = &image->ranges[i];
 		at = VDS_MAX(at, range->pa);
 		uint64_t left = range->pa + range->len - at;
 		size_t n = (size_t)VDS_MIN((uint64_t)len, left);
 		if (!left || range->kind != VDS_RANGE_DATA ||
-		    (!image->read && !skip_holes(image, range, &at, &n))) {
+		    (ask && !skip_holes(image, range, &at, &n))) {
 			i++;
 			continue;
 		}
@@ -139,7 +140,11 @@ size_t vds_image_scan(const struct vds_image *image, uint64_t *pa, void *buf,
 			*pa = at;
 			return n;
 		}
-		/* A damaged spot: go on behind the page that it lies in. */
+		/*
+		 * A damaged spot: go on behind the page that it lies in. If
+		 * the file has shrunk, the system knows that nothing follows.
+		 */
+		ask = !image->read;
 		at = (at | VDS_PAGE_MASK) + 1;
 		at = VDS_MIN(at, range->pa + range->len);
 	}
