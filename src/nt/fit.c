@@ -6,12 +6,14 @@
  */
 #include "nt/infer.h"
 #include "nt/process.h"
+#include "nt/pte_mask.h"
 #include "nt/task.h"
 #include "vadose/section.h"
 
 /* Enough to judge by. */
 #define MAX_PROCESSES 16u
 #define MAX_VADS 4096u
+#define MIN_PTES 16u
 
 struct fit {
 	uint64_t trees, good_trees;
@@ -41,12 +43,14 @@ static void judge_process(const struct vds_process *process, struct fit *fit)
 
 static unsigned int share(uint64_t good, uint64_t all)
 {
-	return all ? (unsigned int)(good * (VDS_FIT_PERFECT / 2) / all) : 0;
+	return all ? (unsigned int)(good * (VDS_FIT_PERFECT / 3) / all) : 0;
 }
 
-struct vds_error *vds_layout_fit(struct vds_kernel *kernel, unsigned int *ret)
+struct vds_error *vds_layout_fit(struct vds_kernel *kernel,
+				 struct vds_tlb *tlb, unsigned int *ret)
 {
 	struct vds_task task;
+	struct vds_mask_vote vote = {0};
 	struct fit fit = {0};
 	struct vds_error *err = vds_task_init(&task, kernel);
 	if (!err)
@@ -68,7 +72,14 @@ struct vds_error *vds_layout_fit(struct vds_kernel *kernel, unsigned int *ret)
 	kernel->processes = NULL;
 	kernel->num_processes = 0;
 	vds_notes_deinit(&kernel->notes);
+	if (!err)
+		vds_mask_vote_poll(kernel, tlb, &vote);
+	unsigned int ptes = vote.prototypes < MIN_PTES ? VDS_FIT_PERFECT / 3 :
+			    share(vote.sound_prototypes, vote.prototypes);
 	*ret = share(fit.good_trees, fit.trees) +
-	       share(fit.good_sections, fit.sections);
+	       share(fit.good_sections, fit.sections) + ptes;
+	/* A layout of the other era would misread every second page. */
+	if (ptes < VDS_FIT_PERFECT / 6)
+		*ret = 0;
 	return err;
 }

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/map.h"
 #include "base/util.h"
+#include "nt/handle.h"
 #include "nt/system.h"
 #include "nt/walk.h"
 
@@ -199,6 +200,54 @@ static void find_heads(struct inference *in)
 			  table + vds_kf(kernel, HANDLE_TABLE_LIST)->offset);
 }
 
+struct cid_table {
+	uint64_t system;
+	bool found;
+};
+
+static bool is_first_system(void *ctx, const struct vds_handle *handle)
+{
+	struct cid_table *cid = ctx;
+	cid->found = handle->value == 4 && handle->pointer == cid->system;
+	return false;
+}
+
+/*
+ * PspCidTable: the handle table whose handles are process and thread IDs, so
+ * that handle 4 is System. It belongs to no process.
+ */
+static void find_cid_table(struct inference *in)
+{
+	struct vds_kernel *kernel = in->kernel;
+	const struct vds_field *code = vds_kf(kernel, HANDLE_TABLE_CODE);
+	const struct vds_field *quota = vds_kf(kernel, HANDLE_TABLE_PROCESS);
+	struct vds_task task;
+	if (in->err || !code->present || !quota->present)
+		return;
+	in->err = vds_task_init(&task, kernel);
+	for (size_t i = 0; !in->err && i < in->pointers->count; i++) {
+		const struct vds_pointer *p = &in->pointers->list[i];
+		struct cid_table cid = {.system = kernel->system_process};
+		uint64_t value, owner;
+		/* Leaves are pages; the low two bits count levels. */
+		if (!read_u64(in, p->value + code->offset, &value) ||
+		    (value & 3) == 3 || value & VDS_PAGE_MASK & ~UINT64_C(3) ||
+		    !vds_is_kernel_pointer(kernel, value & ~UINT64_C(3), 8) ||
+		    !read_u64(in, p->value + quota->offset, &owner) || owner)
+			continue;
+		vds_handles_walk(&task, NULL, p->value, is_first_system, &cid);
+		vds_task_reset(&task);
+		if (!cid.found)
+			continue;
+		set_symbol(in, VDS_S_PSP_CID_TABLE, p->va);
+		record(in, "PspCidTable", p->va,
+		       "a pointer in the kernel image to a handle table",
+		       "its handle 4 is System, and no process owns it");
+		break;
+	}
+	vds_task_deinit(&task);
+}
+
 /* True if the UNICODE_STRING at @va says @ascii. */
 static bool is_string(const struct inference *in, uint64_t va,
 		      const char *ascii)
@@ -370,5 +419,6 @@ struct vds_error *vds_kernel_infer_symbols(struct vds_kernel *kernel,
 	if (table)
 		find_cookie(&in, table);
 	find_root(&in);
+	find_cid_table(&in);
 	return in.err;
 }

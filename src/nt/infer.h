@@ -41,13 +41,13 @@ struct vds_error *vds_kernel_infer(struct vds_kernel *kernel, const char *what,
 				   const char *check);
 
 /*
- * How well the bound layout fits what is in memory: 0 to 2000, of which half
- * is for VAD trees that have as many nodes as their processes count, half for
- * sections that hang together. Errors: out of memory.
+ * How well the bound layout fits what is in memory, 0 to 3000: up to 1000 each
+ * for VAD trees that have as many nodes as their processes count, for sections
+ * that hang together, and for PTEs of the layout's era. Errors: out of memory.
  */
 struct vds_error *vds_layout_fit(struct vds_kernel *kernel,
-				 unsigned int *ret);
-#define VDS_FIT_PERFECT 2000u
-#define VDS_FIT_ENOUGH 1000u
+				 struct vds_tlb *tlb, unsigned int *ret);
+#define VDS_FIT_PERFECT 3000u
+#define VDS_FIT_ENOUGH 1500u
 
 #endif

@@ -152,7 +152,7 @@ static struct vds_error *try_layout(struct vds_kernel *kernel,
 	if (!err)
 		err = vds_kernel_infer_symbols(kernel, tlb, pointers, &found);
 	if (!err && found)
-		err = vds_layout_fit(kernel, ret_fit);
+		err = vds_layout_fit(kernel, tlb, ret_fit);
 	/* A profile that lacks what we need is just not the one. */
 	if (vds_error_catch(err, VDS_ERROR_NO_PROFILE))
 		return NULL;

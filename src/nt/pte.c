@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nt/pte.h"
 
+#include <strings.h>
+
 #include "base/bytes.h"
 #include "base/util.h"
 #include "paging/space.h"
@@ -35,6 +37,25 @@ static uint64_t single_bit(const struct vds_profile *profile,
 	if (!bind(profile, type, member, &field) || field.bit_len != 1)
 		return 0;
 	return UINT64_C(1) << (field.offset * 8 + field.bit_pos);
+}
+
+/* Bits of members called Unused, Spare or Reserved in some case. */
+static uint64_t unused_bits(const struct vds_profile *profile,
+			    const char *type_name)
+{
+	const struct vds_type *type = vds_profile_type(profile, type_name);
+	uint64_t bits = 0;
+	for (size_t i = 0; type && i < type->num_members; i++) {
+		const struct vds_member *m = &type->members[i];
+		unsigned int first = m->offset * 8 + m->bit_pos;
+		if ((strncasecmp(m->name, "unused", 6) &&
+		     strncasecmp(m->name, "spare", 5) &&
+		     strncasecmp(m->name, "reserved", 8)) ||
+		    !m->bit_len || m->offset >= 8 || first + m->bit_len > 63)
+			continue;
+		bits |= ((UINT64_C(1) << m->bit_len) - 1) << first;
+	}
+	return bits;
 }
 
 static inline bool bit(const struct vds_field *field, uint64_t raw)
@@ -87,6 +108,7 @@ enum vds_why vds_pte_format_init(struct vds_pte_format *ret,
 	f.hw_write = single_bit(profile, "_MMPTE_HARDWARE", "Write");
 	f.hw_copy_on_write = single_bit(profile, "_MMPTE_HARDWARE",
 					"CopyOnWrite");
+	f.proto_unused = unused_bits(profile, "_MMPTE_PROTOTYPE");
 	f.has_swizzle = f.soft_swizzle.present;
 	*ret = f;
 	return VDS_PRESENT;

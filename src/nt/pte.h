@@ -26,6 +26,8 @@ struct vds_pte_format {
 	struct vds_field soft_protection, soft_prototype, soft_transition,
 		soft_pagefile_low, soft_pagefile_high, soft_swizzle;
 	struct vds_field proto_protection, proto_address, proto_read_only;
+	/* Bits that the prototype format calls unused: set in none. */
+	uint64_t proto_unused;
 	struct vds_field trans_protection, trans_pfn;
 	struct vds_field subsect_protection, subsect_address;
 };

@@ -16,15 +16,26 @@
 #define MAX_TABLES 4096u
 #define MAX_PROCESSES 64u
 
+static uint64_t field_bits(const struct vds_field *field, uint64_t raw)
+{
+	return vds_bits(raw, field->offset * 8 + field->bit_pos,
+			field->bit_len);
+}
+
 void vds_mask_vote_add(struct vds_mask_vote *vote,
 		       const struct vds_pte_format *format, uint64_t raw)
 {
 	uint64_t swizzle = UINT64_C(1) << (format->soft_swizzle.offset * 8 +
 					   format->soft_swizzle.bit_pos);
-	/* Untouched forms, and those that say they were left alone. */
-	if (!raw || (raw & VDS_PTE_PRESENT) || (raw & swizzle) ||
+	if (!raw || (raw & VDS_PTE_PRESENT) ||
 	    raw >> 32 == UINT64_C(0xffffffff))
 		return;
+	if (field_bits(&format->soft_prototype, raw)) {
+		vote->prototypes++;
+		vote->sound_prototypes += !(raw & format->proto_unused);
+	}
+	if (raw & swizzle)
+		return;	/* says that it was left alone */
 	vote->samples++;
 	for (unsigned int i = MASK_FIRST; i < MASK_END; i++)
 		vote->set[i] += raw >> i & 1;
@@ -50,14 +61,14 @@ bool vds_mask_vote_result(const struct vds_mask_vote *vote, uint64_t *ret)
 
 struct poll {
 	const struct vds_kernel *kernel;
-	struct vds_mask_vote vote;
+	struct vds_mask_vote *vote;
 	unsigned int tables;	/* read so far */
 };
 
 static bool is_done(const struct poll *poll)
 {
 	return poll->tables >= MAX_TABLES ||
-	       poll->vote.samples >= MAX_SAMPLES;
+	       poll->vote->samples >= MAX_SAMPLES;
 }
 
 /* Tables from @level down to the PTEs of the user's half; depth is bounded. */
@@ -73,19 +84,22 @@ static void poll_table(struct poll *poll, uint64_t pa, unsigned int level,
 	for (unsigned int i = 0; i < entries && !is_done(poll); i++) {
 		uint64_t e = vds_le64(table + i * 8);
 		if (level == 1)
-			vds_mask_vote_add(&poll->vote, &poll->kernel->pte, e);
+			vds_mask_vote_add(poll->vote, &poll->kernel->pte, e);
 		else if ((e & VDS_PTE_PRESENT) && !(e & VDS_PTE_LARGE))
 			poll_table(poll, e, level - 1, 512);
 	}
 }
 
-static void poll_processes(struct poll *poll, struct vds_tlb *tlb)
+void vds_mask_vote_poll(const struct vds_kernel *kernel, struct vds_tlb *tlb,
+			struct vds_mask_vote *vote)
 {
-	const struct vds_kernel *kernel = poll->kernel;
+	struct poll state = {.kernel = kernel, .vote = vote}, *poll = &state;
 	const struct vds_field *links = vds_kf(kernel, EPROCESS_LINKS);
 	const struct vds_field *dtb = vds_kf(kernel, KPROCESS_DTB);
 	uint64_t link = kernel->process_head;
 	struct vds_map seen = {0};
+	if (!link)
+		return;
 	for (unsigned int i = 0; i < MAX_PROCESSES && !is_done(poll); i++) {
 		uint64_t value;
 		if (vds_space_read_u64(&kernel->space, tlb, link, &link) ||
@@ -133,10 +147,9 @@ void vds_pte_mask_find(struct vds_kernel *kernel, struct vds_tlb *tlb,
 	format->mask_why = read_variable(kernel, tlb, &format->invalid_mask);
 	if (!format->mask_why)
 		return;
-	struct poll poll = {.kernel = kernel};
-	if (kernel->process_head)
-		poll_processes(&poll, tlb);
-	if (vds_mask_vote_result(&poll.vote, &format->invalid_mask)) {
+	struct vds_mask_vote vote = {0};
+	vds_mask_vote_poll(kernel, tlb, &vote);
+	if (vds_mask_vote_result(&vote, &format->invalid_mask)) {
 		format->mask_why = VDS_PRESENT;
 		*ret_how = "the bit that not-present PTEs of the processes have in common";
 	}

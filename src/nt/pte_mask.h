@@ -21,8 +21,16 @@ void vds_pte_mask_find(struct vds_kernel *kernel, struct vds_tlb *tlb,
 struct vds_mask_vote {
 	uint64_t samples;
 	uint64_t set[64];	/* how many samples have the bit */
+	/*
+	 * Entries that name a prototype PTE, and how many of them leave the
+	 * format's unused bits alone: the other era keeps something there.
+	 */
+	uint64_t prototypes, sound_prototypes;
 };
 
+/* Adds entries of the processes behind kernel->process_head (bounded). */
+void vds_mask_vote_poll(const struct vds_kernel *kernel, struct vds_tlb *tlb,
+			struct vds_mask_vote *vote);
 /* Counts one entry of a user page table, if it says anything. */
 void vds_mask_vote_add(struct vds_mask_vote *vote,
 		       const struct vds_pte_format *format, uint64_t raw);
