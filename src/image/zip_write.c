@@ -203,8 +203,12 @@ static void put_end(struct vds_str *out, const struct vds_zip_writer *w,
 	vds_put_le32(locator + 16, 1);
 	vds_put_le16(end + 8, count16);
 	vds_put_le16(end + 10, count16);
-	vds_put_le32(end + 12, (uint32_t)VDS_MIN(size, MAX32));
-	vds_put_le32(end + 16, (uint32_t)VDS_MIN(w->pos, MAX32));
+	/*
+	 * "See zip64", as c-aff4 writes: with a real offset here, pyaff4 and
+	 * c-aff4 take the zip64 records for a shift of the whole archive.
+	 */
+	vds_put_le32(end + 12, (uint32_t)MAX32);
+	vds_put_le32(end + 16, (uint32_t)MAX32);
 	vds_put_le16(end + 20, (uint16_t)strlen(comment));
 	vds_str_append(out, end64, sizeof(end64));
 	vds_str_append(out, locator, sizeof(locator));

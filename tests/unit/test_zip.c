@@ -191,14 +191,14 @@ START_TEST(a_wrong_count_is_noted)
 }
 END_TEST
 
-/* The directory's first entry, by way of the 32-bit end record. */
+/* The directory's first entry, by way of the 64-bit end record. */
 static off_t first_entry(struct archive *z)
 {
-	uint8_t offset[4];
+	uint8_t offset[8];
 	int fd = fileno(z->temp.f);
 	off_t size = lseek(fd, 0, SEEK_END);
-	ck_assert_int_eq(pread(fd, offset, 4, size + EOCD + 16), 4);
-	return (off_t)vds_le32(offset);
+	ck_assert_int_eq(pread(fd, offset, 8, size + EOCD64 + 48), 8);
+	return (off_t)vds_le64(offset);
 }
 
 START_TEST(entries_are_not_believed)
