@@ -10,6 +10,7 @@
 #include "cli/facts.h"
 #include "cli/info.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "config.h"
 #include "image/image.h"
 #include "plugin/arrange.h"
@@ -295,24 +296,14 @@ static bool use_color(const struct vds_output *output)
 	       !(term && !strcmp(term, "dumb"));
 }
 
-static struct vds_error *render(struct job *job, int *ret)
+/* All rows; *ret_tally says what came out. */
+static struct vds_error *run_session(struct job *job,
+				     struct vds_tally *ret_tally)
 {
 	const struct vds_args *args = &job->cli->args;
-	struct vds_error *err = vds_output_open(&job->output, args->out);
-	if (err)
-		return err;
-	struct vds_render_info info = {
-		.schema = &job->schema,
-		.image_id = job->facts.image_id,
-		.start = &job->facts.schema,
-		.start_values = job->facts.values,
-		.color = use_color(&job->output),
-	};
-	memcpy(info.timestamp, job->facts.timestamp, sizeof(info.timestamp));
-	err = vds_render_begin(&job->render, job->renderer, &info,
-			       &job->output.writer);
-	if (err)
-		return err;
+	struct vds_progress progress;
+	vds_progress_init(&progress, args->progress, args->quiet,
+			  vds_output_is_terminal(&job->output));
 	struct vds_session session = {
 		.kernel = job->kernel,
 		.plugin = job->entry->plugin,
@@ -323,24 +314,53 @@ static struct vds_error *render(struct job *job, int *ret)
 		.selected = job->selected,
 		.limit = args->sort ? 0 : args->limit,
 		.threads = threads_of(args),
+		.progress = vds_progress_update,
+		.progress_ctx = &progress,
 	};
-	err = vds_session_run(&session);
-	if (!err)
-		err = vds_steal(job->no_profile);
+	struct vds_error *err = vds_session_run(&session);
+	vds_progress_end(&progress);
 	vds_notes_merge(&job->notes, &session.notes);
 	vds_notes_deinit(&session.notes);
 	vds_notes_merge(&job->notes, vds_image_notes(job->image));
-	struct vds_error *end_err = finish(
-		job, args->sort ? &job->arrange.tally : &session.tally, err,
-		ret);
-	if (err)	/* what had been found by then is in the output */
-		vds_error_destroy(end_err);
-	else
-		err = end_err;
-	struct vds_error *commit_err = vds_output_commit(&job->output);
+	*ret_tally = args->sort ? job->arrange.tally : session.tally;
+	return err;
+}
+
+/* From the first record to the last; a failed run's last one says so. */
+static struct vds_error *render(struct job *job, int *ret)
+{
+	struct vds_render_info info = {
+		.schema = &job->schema,
+		.image_id = job->facts.image_id,
+		.start = &job->facts.schema,
+		.start_values = job->facts.values,
+		.color = use_color(&job->output),
+	};
+	memcpy(info.timestamp, job->facts.timestamp, sizeof(info.timestamp));
+	struct vds_error *err = vds_render_begin(&job->render, job->renderer,
+						 &info, &job->output.writer);
 	if (err)
-		vds_error_destroy(commit_err);
-	return err ? err : commit_err;
+		return err;
+	struct vds_tally tally;
+	err = run_session(job, &tally);
+	struct vds_error *end_err = finish(job, &tally,
+					   err ? err : job->no_profile, ret);
+	if (!err)
+		return end_err;
+	vds_error_destroy(end_err);
+	return err;
+}
+
+static struct vds_error *write_output(struct job *job, int *ret)
+{
+	struct vds_error *err = vds_output_open(&job->output,
+						job->cli->args.out);
+	if (!err)
+		err = render(job, ret);
+	/* A file is whole, or it doesn't appear. */
+	if (!err)
+		err = vds_output_commit(&job->output);
+	return err ? err : vds_steal(job->no_profile);
 }
 
 static struct vds_error *run(struct job *job, int *ret)
@@ -357,7 +377,7 @@ static struct vds_error *run(struct job *job, int *ret)
 	if (err)
 		return err;
 	job->has_facts = true;
-	return render(job, ret);
+	return write_output(job, ret);
 }
 
 int vds_cmd_run(struct vds_cli *cli, const struct vds_plugin_entry *entry)

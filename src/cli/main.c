@@ -146,8 +146,9 @@ struct vds_error *vds_cli_open_registry(struct vds_cli *cli)
 int vds_main(int argc, char **argv)
 {
 	struct vds_cli cli = {.argc = argc, .argv = argv};
-	/* A reader that goes away is an error of write(), not our death. */
+	/* A reader that goes away, a file that may not grow: errors of write(). */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	struct vds_error *err = vds_args_parse(&cli.args, argc, argv);
 	if (!err)
 		err = vds_cli_open_registry(&cli);

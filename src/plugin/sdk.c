@@ -155,7 +155,7 @@ struct parallel {
 	void *ctx;
 	struct vds_run *runs;		/* ring of `window` */
 	struct vds_notes *notes;	/* likewise */
-	size_t window;
+	size_t window, count;
 	struct vds_task *tasks;		/* one per worker */
 	struct vds_turns turns;
 };
@@ -200,6 +200,11 @@ static struct vds_error *parallel_commit(void *ctx, size_t index)
 	struct vds_notes *notes = &all->notes[index % all->window];
 	vds_notes_merge(&all->parent->task->notes, notes);
 	vds_notes_deinit(notes);
+	/* Only of the outermost call: others run many at once. */
+	const struct vds_session *session = all->parent->session;
+	if (session->progress && !all->parent->parent &&
+	    session->plugin->scope == VDS_ONCE)
+		session->progress(session->progress_ctx, index + 1, all->count);
 	return vds_run_finish(&all->runs[index % all->window]);
 }
 
@@ -256,7 +261,7 @@ vds_parallel(struct vds_run *run, size_t count,
 		threads = run->session->threads;
 	struct parallel all = {
 		.parent = run, .work = work, .ctx = ctx,
-		.window = (size_t)threads * 4,
+		.window = (size_t)threads * 4, .count = count,
 	};
 	vds_turns_init(&all.turns);
 	struct vds_error *err = add_helpers(run, threads, &all.tasks);

@@ -17,6 +17,7 @@ struct slot {
 
 struct group {
 	struct vds_session *session;
+	size_t count;		/* tasks */
 	const size_t *indexes;	/* process of each task; NULL: one run, no process */
 	struct vds_task *tasks;	/* one per worker */
 	struct slot *slots;	/* ring of `window` */
@@ -108,6 +109,9 @@ static struct vds_error *commit_one(void *ctx, size_t number)
 	struct slot *slot = &group->slots[number % group->window];
 	vds_notes_merge(&group->session->notes, &slot->notes);
 	vds_notes_deinit(&slot->notes);
+	if (group->session->progress && group->count > 1)
+		group->session->progress(group->session->progress_ctx,
+					 number + 1, group->count);
 	return vds_run_finish(&slot->run);
 }
 
@@ -132,6 +136,7 @@ static struct vds_error *run_group(struct vds_session *session,
 		(size_t)session->threads, VDS_MAX(count, (size_t)1));
 	struct group group = {
 		.session = session,
+		.count = count,
 		.indexes = indexes,
 		.window = (size_t)threads * WINDOW,
 	};

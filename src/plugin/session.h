@@ -35,6 +35,9 @@ struct vds_session {
 	const bool *selected;		/* by process index; NULL: all */
 	uint64_t limit;			/* rows wanted, 0 = all */
 	unsigned int threads;		/* at least 1 */
+	/* Told after each task, never two calls at once; may be NULL. */
+	void (*progress)(void *ctx, size_t done, size_t total);
+	void *progress_ctx;
 	/* Results. */
 	struct vds_tally tally;
 	struct vds_notes notes;		/* of the runs, in order */

@@ -6,12 +6,14 @@ against its own JSON Schema and the rules that consumers impose; exit codes,
 files that appear whole or not at all, filters.
 """
 import csv
+import hashlib
 import io
 import json
 import lzma
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -222,6 +224,25 @@ def check_exit_codes(vadose, temp):
     status(73, "full disk", "-o", "/dev/full", "pslist", says="No space")
 
 
+def check_failures(vadose, modules):
+    """A plugin that fails: what came before it, and a last record."""
+    for name, says in (("probe_kind", b"kind is not the declared"),
+                       ("probe_careless", b"threw away")):
+        got = vadose("-p", modules, "-r", "ndjson", name)
+        end = json.loads(got.stdout.splitlines()[-1])
+        expect(got.returncode == 5 and says in got.stderr, got)
+        expect(end["kind"] == "run_end" and
+               end["run"]["status"] == "failed" and
+               end["run"]["exit_code"] == 5 and
+               says.decode() in end["run"]["message"], end)
+    got = vadose("-q", "-p", modules, "-r", "ndjson", "probe")
+    start = json.loads(got.stdout.splitlines()[0])
+    module = start["run"]["module"]
+    digest = hashlib.sha256(
+        (pathlib.Path(modules) / "probe.so").read_bytes()).hexdigest()
+    expect(module["sha256"] == digest, module)
+
+
 def check_files(vadose, temp):
     out = temp / "out"
     out.write_text("before")
@@ -233,6 +254,16 @@ def check_files(vadose, temp):
     expect(got.stdout == b"" and out.read_bytes() == direct.stdout, "-o")
     leftovers = [f for f in os.listdir(temp) if f.startswith("out.")]
     expect(not leftovers, leftovers)
+    # A disk that fills up: the old file stays, and nothing else is left.
+    before = out.read_bytes()
+    got = subprocess.run(
+        ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", vadose.program, "-q",
+         "-f", vadose.image, "--profile", vadose.profile, "-o", out,
+         "-r", "ndjson", "vadinfo"], capture_output=True,
+        preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_DFL))
+    expect(got.returncode == 73 and out.read_bytes() == before, got)
+    expect(not [f for f in os.listdir(temp) if f.startswith("out.")],
+           "a file was left behind")
     # A reader that leaves early gets no complaint.
     pipe = subprocess.Popen(
         [vadose.program, "-q", "-f", vadose.image, "--profile",
@@ -281,7 +312,8 @@ def check_filters(vadose):
 
 
 def main():
-    program, mkscene, isf2yaml, shared, scene = sys.argv[1:]
+    program, mkscene, isf2yaml, shared, scene = sys.argv[1:6]
+    modules = sys.argv[6:]
     isf = pathlib.Path(shared) / "isf" / ISF
     if not isf.exists():
         print(f"skipped: no {isf}")
@@ -303,6 +335,8 @@ def main():
         check_exit_codes(vadose, temp)
         check_files(vadose, temp)
         check_filters(vadose)
+        if modules:
+            check_failures(vadose, modules[0])
     print("contract:", "FAILED" if failures else "ok")
     return 1 if failures else 0
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Short runs show nothing; then the line changes ten times a second. */
+#define DELAY UINT64_C(500000000)
+#define STEP UINT64_C(100000000)
+
+static uint64_t now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+void vds_progress_init(struct vds_progress *progress, const char *when,
+		       bool quiet, bool rows_to_terminal)
+{
+	bool always = !strcmp(when, "always");
+	bool automatic = !strcmp(when, "auto") && !quiet && !rows_to_terminal &&
+			 isatty(STDERR_FILENO) == 1;
+	*progress = (struct vds_progress){
+		.on = always || automatic,
+		.next = always ? 0 : now() + DELAY,
+	};
+}
+
+void vds_progress_update(void *ctx, size_t done, size_t total)
+{
+	struct vds_progress *progress = ctx;
+	if (!progress->on || !total || now() < progress->next)
+		return;
+	fprintf(stderr, "\r%3zu %% (%zu of %zu)", done * 100 / total, done,
+		total);
+	fflush(stderr);
+	progress->shown = true;
+	progress->next = now() + STEP;
+}
+
+void vds_progress_end(struct vds_progress *progress)
+{
+	if (progress->shown)
+		fputs("\r\033[K", stderr);
+	progress->shown = false;
+}
