@@ -36,7 +36,7 @@ static const struct option options[] = {
 	{DTB, 0, "dtb", "ADDR", "physical address of the top page table"},
 	{KERNEL_BASE, 0, "kernel-base", "ADDR", "virtual address of the kernel"},
 	{PROFILE, 0, "profile", "FILE", "use this profile"},
-	{PROFILE_MATCH, 0, "profile-match", "HOW", "exact: no nearest layout"},
+	{PROFILE_MATCH, 0, "profile-match", "HOW", "exact: no other layout of the build"},
 	{FORMAT, 0, "format", "NAME", "the image's container format"},
 	{ACQUIRED_AT, 0, "acquired-at", "TIME", "if the image doesn't say: 2020-10-08T17:21:44Z"},
 	{PID, 0, "pid", "N[,N...]", "only these processes"},
@@ -150,7 +150,7 @@ static bool set(struct vds_args *args, enum id id, const char *value)
 		return vds_parse_u64(value, &args->limit) && args->limit;
 	case PROFILE_MATCH:
 		args->exact = !strcmp(value, "exact");
-		return set_word(&word, value, "exact|nearest");
+		return set_word(&word, value, "exact|build");
 	case PROGRESS:
 		return set_word(&args->progress, value, "auto|always|never");
 	case FAIL_ON:

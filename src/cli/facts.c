@@ -37,7 +37,7 @@ const struct vds_column vds_run_start_columns[] = {
 	[PDB_AGE] = F("kernel.pdb.age", INT, "its age"),
 	[PROFILE_PATH] = F("profile.path", STR, "profile in use"),
 	[PROFILE_SHA256] = F("profile.sha256", STR, "of the profile's bytes"),
-	[PROFILE_MATCH] = F("profile.match", STR, "exact or nearest"),
+	[PROFILE_MATCH] = F("profile.match", STR, "exact or build"),
 	[PROFILE_CONFIDENCE] = F("profile.confidence", STR,
 				 "where its layouts come from"),
 	[TIMESTAMP_SOURCE] = F("run.timestamp_source", STR,
@@ -138,7 +138,7 @@ static void set_kernel(struct vds_facts *facts, const struct vds_kernel *kernel)
 		return;
 	v[PROFILE_PATH] = keep(facts, vds_profile_path(kernel->profile));
 	v[PROFILE_SHA256] = keep(facts, vds_profile_sha256(kernel->profile));
-	v[PROFILE_MATCH] = vds_str(kernel->profile_exact ? "exact" : "nearest");
+	v[PROFILE_MATCH] = vds_str(kernel->profile_exact ? "exact" : "build");
 	v[PROFILE_CONFIDENCE] = vds_str(
 		vds_profile_identity(kernel->profile)->confidence ==
 				VDS_PROFILE_SYMBOLS ? "symbols" : "published");

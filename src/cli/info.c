@@ -79,7 +79,7 @@ static const struct vds_column columns[NUM_COLUMNS] = {
 	[P_SHA256] = C("profile.sha256", STR, "profile SHA-256",
 		       "of its bytes"),
 	[P_MATCH] = C("profile.match", STR, "profile match",
-		      "exact, or nearest layout"),
+		      "exact, or a layout of its build"),
 	[P_CONFIDENCE] = C("profile.confidence", STR, "profile confidence",
 			   "symbols, or published facts"),
 	[P_BUILD] = C("profile.build", INT, "profile build",
@@ -247,7 +247,7 @@ static void add_profile(struct vds_run *run, const struct vds_kernel *kernel,
 	const struct vds_profile_identity *id = vds_profile_identity(profile);
 	v[P_PATH] = vds_str(vds_profile_path(profile));
 	v[P_SHA256] = vds_str(vds_profile_sha256(profile));
-	v[P_MATCH] = vds_str(kernel->profile_exact ? "exact" : "nearest");
+	v[P_MATCH] = vds_str(kernel->profile_exact ? "exact" : "build");
 	v[P_CONFIDENCE] = vds_str(id->confidence == VDS_PROFILE_SYMBOLS ?
 					  "symbols" : "published");
 	v[P_BUILD] = count_or_none(id->build);

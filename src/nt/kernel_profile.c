@@ -26,6 +26,8 @@ void vds_kernel_forget_profile(struct vds_kernel *kernel)
 	memset(&kernel->pte, 0, sizeof(kernel->pte));
 }
 
+#define FIRST_WINDOWS_10 10240u
+
 static void set_build_lab(struct vds_kernel *kernel, const char *lab)
 {
 	unsigned int build, revision;
@@ -34,7 +36,9 @@ static void set_build_lab(struct vds_kernel *kernel, const char *lab)
 	kernel->build_lab = vds_arena_strdup(&kernel->arena, lab);
 	if (!kernel->build)
 		kernel->build = build;
-	if (!kernel->revision && kernel->build == build)
+	/* From Windows 10 on the lab names the branch's first revision. */
+	if (!kernel->revision && kernel->build == build &&
+	    build < FIRST_WINDOWS_10)
 		kernel->revision = revision;
 }
 
