@@ -7,23 +7,48 @@
 #include <string.h>
 
 #include "profile/isf.h"
+#include "profile/store.h"
 #include "world.h"
 
 static int usage(FILE *to)
 {
-	(void)fputs("usage: mkscene -p PROFILE.yaml|ISF.json[.xz] [-r OUT.raw] "
-		    "[-l OUT.lime] [-t TRUTH.json] [-b BUILD] RECIPE\n", to);
+	(void)fputs("usage: mkscene -p PROFILE.yaml|ISF.json[.xz] | -p FOLDER -k GUIDAGE\n"
+		    "               [-r OUT.raw] [-l OUT.lime] [-t TRUTH.json] [-b BUILD] RECIPE\n", to);
 	return to == stdout ? 0 : 64;
 }
 
 struct request {
-	const char *profile, *raw, *lime, *truth, *recipe;
+	const char *profile, *kernel, *raw, *lime, *truth, *recipe;
 	uint32_t build;		/* of a profile that doesn't say, or 0 */
 };
 
 static void model_destroyp(struct vds_model **model)
 {
 	vds_model_destroy(*model);
+}
+
+/* The kernel GUIDAGE ("35A0...C571") of a folder of profiles. */
+static struct vds_error *find_profile(const char *folder, const char *kernel,
+				      struct vds_profile **ret)
+{
+	struct vds_profile_identity want = { .pdb = "ntkrnlmp.pdb" };
+	struct vds_store *store;
+	char *end;
+
+	if (strlen(kernel) < 33)
+		return vds_error_create(VDS_ERROR_USAGE,
+					"%s: not a GUID and an age", kernel);
+	memcpy(want.guid, kernel, 32);
+	want.age = (uint32_t)strtoul(kernel + 32, &end, 16);
+	if (*end)
+		return vds_error_create(VDS_ERROR_USAGE,
+					"%s: not a GUID and an age", kernel);
+	struct vds_error *err = vds_store_open(&folder, 1, &store);
+	if (err)
+		return err;
+	err = vds_store_find(store, &want, ret);
+	vds_store_close(store);
+	return err;
 }
 
 /* A symbol table as it is serves too, when no profile was made of it yet. */
@@ -71,7 +96,8 @@ static struct vds_error *run(const struct request *r)
 	struct vds_error *err = scene_read(r->recipe, &scene);
 
 	if (!err)
-		err = load_profile(r->profile, &profile);
+		err = r->kernel ? find_profile(r->profile, r->kernel, &profile) :
+				  load_profile(r->profile, &profile);
 	if (!err && !scene->build)
 		scene->build = r->build;
 	if (!err) {
@@ -92,9 +118,10 @@ int main(int argc, char **argv)
 	struct request r = { 0 };
 	int c;
 
-	while ((c = getopt(argc, argv, "p:r:l:t:b:h")) != -1) {
+	while ((c = getopt(argc, argv, "p:k:r:l:t:b:h")) != -1) {
 		switch (c) {
 		case 'p': r.profile = optarg; break;
+		case 'k': r.kernel = optarg; break;
 		case 'r': r.raw = optarg; break;
 		case 'l': r.lime = optarg; break;
 		case 't': r.truth = optarg; break;
