@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Structures are written by the names that their members have in the profile. */
+/* Structures are written by the names of their members in the profile. */
 #include "world.h"
 
 #include <string.h>

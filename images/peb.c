@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a process keeps about itself in user memory: PEB, parameters, modules. */
+/* What a process keeps of itself in user memory: PEB, parameters, modules. */
 #include "world.h"
 
 #include <stdio.h>

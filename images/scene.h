@@ -230,12 +230,12 @@ void scene_destroy(struct scene *scene);
 struct process *scene_find_process(const struct scene *scene, uint32_t pid);
 struct section *scene_find_section(const struct scene *scene, const char *id);
 
-/* Adds a view to @process, zeroed but for the links; NULL when out of memory. */
+/* Adds a view to @process, zeroed but for its links; NULL: out of memory. */
 struct view *scene_add_view(struct scene *scene, struct process *process,
 			    struct section *section);
 
 /*
- * Runs @f for each process that @selector names: a PID, a name (glob), "*" (all
+ * Runs @f for each process that @selector names: a PID, a glob, "*" (all
  * ordinary ones), "session:N", or several of these with commas, "!x" taking
  * away. Returns the number of processes.
  */

@@ -7,65 +7,11 @@
 #include "section.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/str.h"
-
-static void put_string(FILE *f, const char *text)
-{
-	/* {HEX} becomes what a reader that maps UTF-16 to UTF-8 shows. */
-	uint8_t utf16[4096];
-	struct vds_str s = { 0 };
-
-	if (!text) {
-		(void)fputs("null", f);
-		return;
-	}
-	vds_str_put_utf16(&s, utf16, text_utf16(text, utf16,
-						sizeof(utf16)) / 2);
-	const char *utf8 = vds_str_cstr(&s);
-	struct json_object *o = json_object_new_string_len(utf8 ? utf8 : "",
-							   (int)s.len);
-	(void)fputs(json_object_to_json_string_ext(o,
-			JSON_C_TO_STRING_PLAIN |
-			JSON_C_TO_STRING_NOSLASHESCAPE), f);
-	json_object_put(o);
-	vds_str_deinit(&s);
-}
-
-static void put_hex(FILE *f, uint64_t value)
-{
-	(void)fprintf(f, "\"%llx\"", (unsigned long long)value);
-}
-
-static void key_text(FILE *f, const char *key, const char *text)
-{
-	(void)fprintf(f, ",\"%s\":", key);
-	put_string(f, text);
-}
-
-/* An address, null when it is 0. */
-static void key_hex(FILE *f, const char *key, uint64_t value)
-{
-	(void)fprintf(f, ",\"%s\":", key);
-	if (value)
-		put_hex(f, value);
-	else
-		(void)fputs("null", f);
-}
-
-static void key_int(FILE *f, const char *key, uint64_t value)
-{
-	(void)fprintf(f, ",\"%s\":%llu", key, (unsigned long long)value);
-}
-
-static void key_bool(FILE *f, const char *key, bool value)
-{
-	(void)fprintf(f, ",\"%s\":%s", key, value ? "true" : "false");
-}
+#include "json.h"
 
 static const char *kind_name(enum section_kind kind)
 {
@@ -110,21 +56,21 @@ static void put_kernel(struct world *w, FILE *f)
 	(void)fprintf(f, ",\"isf\":{\"guid\":\"%s\",\"age\":%u,\"pdb\":\"%s\"}",
 		      id->guid, id->age, id->pdb);
 	(void)fputs(",\"kernel\":{\"dtb\":", f);
-	put_hex(f, w->kernel.dtb);
-	key_hex(f, "base", w->base);
-	key_hex(f, "size", w->kernel_size);
-	key_hex(f, "pa", w->kernel_pa);
-	key_text(f, "mapping", s->small_pages ? "4k" : "2m");
-	key_hex(f, "self_ref_index", s->pte_index);
-	key_hex(f, "processor_start_block", s->no_stub ? 0 : s->stub);
-	key_hex(f, "rsds_rva", w->rsds_rva);
-	key_hex(f, "pfn_database", w->pfn_db);
-	key_hex(f, "pte_base", w->pte_base);
-	key_int(f, "cookie", w->cookie);
-	key_hex(f, "invalid_pte_mask", w->mask);
-	key_int(f, "system_time", s->time);
-	key_text(f, "build_lab", s->lab);
-	key_hex(f, "ps_active_process_head", global(w, "PsActiveProcessHead"));
+	json_hex(f, w->kernel.dtb);
+	json_key_hex(f, "base", w->base);
+	json_key_hex(f, "size", w->kernel_size);
+	json_key_hex(f, "pa", w->kernel_pa);
+	json_key_text(f, "mapping", s->small_pages ? "4k" : "2m");
+	json_key_hex(f, "self_ref_index", s->pte_index);
+	json_key_hex(f, "processor_start_block", s->no_stub ? 0 : s->stub);
+	json_key_hex(f, "rsds_rva", w->rsds_rva);
+	json_key_hex(f, "pfn_database", w->pfn_db);
+	json_key_hex(f, "pte_base", w->pte_base);
+	json_key_int(f, "cookie", w->cookie);
+	json_key_hex(f, "invalid_pte_mask", w->mask);
+	json_key_int(f, "system_time", s->time);
+	json_key_text(f, "build_lab", s->lab);
+	json_key_hex(f, "ps_active_process_head", global(w, "PsActiveProcessHead"));
 	(void)fputs("}", f);
 }
 
@@ -158,7 +104,7 @@ static void put_parts(FILE *f, const struct section *s)
 			      (unsigned long long)p->proto, p->pages,
 			      s->file ? sector : 0,
 			      s->file ? p->pages * unit : 0, p->prot);
-		key_text(f, "name", *p->name ? p->name : NULL);
+		json_key_text(f, "name", *p->name ? p->name : NULL);
 		(void)fputs("}", f);
 		sector += p->pages * unit;
 	}
@@ -171,20 +117,20 @@ static void put_section(struct world *w, FILE *f, const struct section *s)
 
 	(void)w;
 	(void)fprintf(f, "{\"id\":%u", s->index);
-	key_text(f, "label", s->id);
-	key_text(f, "kind", kind_name(s->kind));
-	key_hex(f, "control_area", s->control_area);
-	key_hex(f, "segment", s->segment);
-	key_int(f, "pages", s->pages);
-	key_text(f, "file", s->file);
-	key_hex(f, "file_object", s->file_object);
-	key_bool(f, "delete_pending", s->delete_pending);
-	key_bool(f, "file_pointer_null", s->no_file);
-	key_hex(f, "section_object_pointers", s->pointers);
-	key_text(f, "name", s->name);
-	key_int(f, "protection_mm", s->prot);
+	json_key_text(f, "label", s->id);
+	json_key_text(f, "kind", kind_name(s->kind));
+	json_key_hex(f, "control_area", s->control_area);
+	json_key_hex(f, "segment", s->segment);
+	json_key_int(f, "pages", s->pages);
+	json_key_text(f, "file", s->file);
+	json_key_hex(f, "file_object", s->file_object);
+	json_key_bool(f, "delete_pending", s->delete_pending);
+	json_key_bool(f, "file_pointer_null", s->no_file);
+	json_key_hex(f, "section_object_pointers", s->pointers);
+	json_key_text(f, "name", s->name);
+	json_key_int(f, "protection_mm", s->prot);
 	put_parts(f, s);
-	key_text(f, "proto_states", s->states);
+	json_key_text(f, "proto_states", s->states);
 	(void)fputs(",\"frames\":{", f);
 	for (uint32_t i = 0; i < s->pages; i++) {
 		if (!s->frames[i])
@@ -194,8 +140,8 @@ static void put_section(struct world *w, FILE *f, const struct section *s)
 		comma = ",";
 	}
 	(void)fputs("}", f);
-	key_int(f, "views", s->views);
-	key_hex(f, "object", s->object_va);
+	json_key_int(f, "views", s->views);
+	json_key_hex(f, "object", s->object_va);
 	(void)fputs("}", f);
 }
 
@@ -214,7 +160,7 @@ static const struct view *next_view(const struct process *p, uint64_t after,
 static void item_hex(FILE *f, uint64_t value)
 {
 	(void)fputc(',', f);
-	put_hex(f, value);
+	json_hex(f, value);
 }
 
 static void put_view(struct world *w, FILE *f, const struct view *v)
@@ -222,7 +168,7 @@ static void put_view(struct world *w, FILE *f, const struct view *v)
 	const struct section *s = v->section;
 	uint32_t index, last = v->offset + v->pages - 1;
 
-	put_hex(f, v->start);
+	json_hex(f, v->start);
 	item_hex(f, v->start + v->pages * VDS_PAGE_SIZE - 1);
 	item_hex(f, v->va);
 	(void)fprintf(f, ",\"%s\",\"%s\",%u,\"%s%s\",%d,%u",
@@ -234,10 +180,10 @@ static void put_view(struct world *w, FILE *f, const struct view *v)
 	item_hex(f, v->left ? v->left->va : 0);
 	item_hex(f, v->right ? v->right->va : 0);
 	(void)fprintf(f, ",%u,", (unsigned int)v->balance & 3);
-	put_string(f, s ? s->file : NULL);
+	json_string(f, s ? s->file : NULL);
 	if (!s) {
 		(void)fputs(",null,null,null,null,null,null,", f);
-		put_string(f, v->note);
+		json_string(f, v->note);
 		return;
 	}
 	const struct part *part = section_part(s, v->offset, &index);
@@ -253,7 +199,7 @@ static void put_view(struct world *w, FILE *f, const struct view *v)
 	item_hex(f, section_proto(s, v->offset));
 	item_hex(f, end);
 	(void)fprintf(f, ",%u,", v->offset);
-	put_string(f, v->note);
+	json_string(f, v->note);
 	(void)w;
 }
 
@@ -289,11 +235,11 @@ static void put_pages(struct world *w, FILE *f, const struct process *p)
 				continue;
 			(void)fprintf(f, "%s[", comma);
 			comma = ",";
-			put_hex(f, va);
+			json_hex(f, va);
 			(void)fprintf(f, ",\"%s\",", v->physical ? "device"
 				      : state_name(v, state));
 			if (v->ptes[i] & PTE_P)
-				put_hex(f, v->ptes[i] &
+				json_hex(f, v->ptes[i] &
 					UINT64_C(0xffffffffff000));
 			else
 				(void)fputs("null", f);
@@ -313,8 +259,8 @@ static void put_handles(FILE *f, const struct process *p)
 	(void)fputs(",\"handles\":[", f);
 	for (const struct handle *h = p->handles; h; h = h->next) {
 		(void)fprintf(f, "%s{\"handle\":\"%x\"", comma, h->value);
-		key_hex(f, "object", h->object_va);
-		key_text(f, "type", kinds[h->kind]);
+		json_key_hex(f, "object", h->object_va);
+		json_key_text(f, "type", kinds[h->kind]);
 		(void)fprintf(f, ",\"access\":\"%x\"}", h->access);
 		comma = ",";
 	}
@@ -330,26 +276,26 @@ static void put_process(struct world *w, FILE *f, const struct process *p)
 	for (size_t i = 0; i < n && i < 14; i++)
 		name[i] = (char)utf16[2 * i];
 	(void)fprintf(f, "{\"pid\":%u", p->pid);
-	key_int(f, "ppid", p->parent);
-	key_text(f, "name", p->name);
-	key_text(f, "image_file_name", name);
-	key_text(f, "path", p->path);
-	key_hex(f, "eprocess", p->eprocess);
-	key_hex(f, "dtb", p->dtb);
-	key_int(f, "session", p->session);
-	key_bool(f, "wow64", p->wow64);
-	key_int(f, "create_time", p->created);
-	key_int(f, "exit_time", p->exited);
-	key_bool(f, "exited", p->exited != 0);
-	key_bool(f, "hidden", p->hidden);
-	key_bool(f, "minimal", p->minimal);
-	key_int(f, "active_threads", p->exited ? 0 : p->threads);
-	key_hex(f, "peb", p->peb);
-	key_hex(f, "process_parameters", p->params);
-	key_hex(f, "vad_root", p->root ? p->root->va : 0);
-	key_int(f, "vad_count", p->num_views);
-	key_int(f, "vad_depth", (uint64_t)p->depth);
-	key_hex(f, "object_table", p->object_table);
+	json_key_int(f, "ppid", p->parent);
+	json_key_text(f, "name", p->name);
+	json_key_text(f, "image_file_name", name);
+	json_key_text(f, "path", p->path);
+	json_key_hex(f, "eprocess", p->eprocess);
+	json_key_hex(f, "dtb", p->dtb);
+	json_key_int(f, "session", p->session);
+	json_key_bool(f, "wow64", p->wow64);
+	json_key_int(f, "create_time", p->created);
+	json_key_int(f, "exit_time", p->exited);
+	json_key_bool(f, "exited", p->exited != 0);
+	json_key_bool(f, "hidden", p->hidden);
+	json_key_bool(f, "minimal", p->minimal);
+	json_key_int(f, "active_threads", p->exited ? 0 : p->threads);
+	json_key_hex(f, "peb", p->peb);
+	json_key_hex(f, "process_parameters", p->params);
+	json_key_hex(f, "vad_root", p->root ? p->root->va : 0);
+	json_key_int(f, "vad_count", p->num_views);
+	json_key_int(f, "vad_depth", (uint64_t)p->depth);
+	json_key_hex(f, "object_table", p->object_table);
 	put_handles(f, p);
 	(void)fputs(",\"vads\":[", f);
 	const struct view *v = next_view(p, 0, true);
@@ -394,15 +340,15 @@ static void put_group(FILE *f, const char *name, struct edge *edges, size_t n)
 		if (first) {
 			if (i)
 				(void)fputc(',', f);
-			put_hex(f, edges[i].key);
+			json_hex(f, edges[i].key);
 			(void)fputs(":[", f);
 		}
 		(void)fprintf(f, "%s{\"pid\":%u", first ? "" : ",",
 			      v->process->pid);
-		key_hex(f, "eprocess", v->process->eprocess);
-		key_hex(f, "start", v->start);
-		key_hex(f, "end_last_page", end - VDS_PAGE_SIZE);
-		key_hex(f, "end", end - 1);
+		json_key_hex(f, "eprocess", v->process->eprocess);
+		json_key_hex(f, "start", v->start);
+		json_key_hex(f, "end_last_page", end - VDS_PAGE_SIZE);
+		json_key_hex(f, "end", end - 1);
 		(void)fputs(last ? "}]" : "}", f);
 	}
 	(void)fputs("}", f);
@@ -440,7 +386,7 @@ static void put_orders(FILE *f, const struct order *orders)
 	for (const struct order *o = orders; o; o = o->next) {
 		for (unsigned int i = 0; i < o->num_words; i++) {
 			(void)fputs(i ? "," : "[", f);
-			put_string(f, o->words[i]);
+			json_string(f, o->words[i]);
 		}
 		(void)fputs(o->next ? "]," : "]", f);
 	}
@@ -461,13 +407,13 @@ static void put_all(struct world *w, FILE *f, const char *const *files,
 		    size_t num_files)
 {
 	(void)fputs("{\"format\":\"forge-manifest-1\"", f);
-	key_text(f, "scenario", w->scene->name);
-	key_int(f, "build", w->build);
+	json_key_text(f, "scenario", w->scene->name);
+	json_key_int(f, "build", w->build);
 	(void)fputs(",\"files\":[", f);
 	for (size_t i = 0; i < num_files; i++) {
 		const char *slash = strrchr(files[i], '/');
 		(void)fputs(i ? "," : "", f);
-		put_string(f, slash ? slash + 1 : files[i]);
+		json_string(f, slash ? slash + 1 : files[i]);
 	}
 	(void)fputs("]", f);
 	put_runs(w, f);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* VAD nodes and the balanced tree over them, in whichever shape is this kernel's. */
+/* VAD nodes and the balanced tree over them, in the shape of this kernel. */
 #include "section.h"
 
 #include <stdlib.h>

@@ -127,7 +127,7 @@ void space_map(struct world *w, struct space *s, uint64_t va, uint64_t pte);
 uint64_t space_entry(struct world *w, struct space *s, uint64_t va,
 		     unsigned int level);
 uint64_t pte_address(const struct world *w, uint64_t va);
-/* PFN behind @va; in the kernel space, a fresh writable page if there is none */
+/* PFN behind @va; in the kernel space, a fresh page if there is none. */
 uint64_t space_pfn(struct world *w, struct space *s, uint64_t va);
 void space_write(struct world *w, struct space *s, uint64_t va,
 		 const void *buf, size_t len);
