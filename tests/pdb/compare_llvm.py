@@ -8,6 +8,7 @@ compare_llvm.py PDB2YAML
 import bisect
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,19 @@ def differences(what, got, expected):
     return bad
 
 
+def compare_ids(tool, pdb2yaml, path):
+    """Only llvm-pdbutil tells whether an old PDB has this stream at all."""
+    status, text = llvm_dump.run(tool, path, '-ids')
+    m = re.search(r'Showing ([\d,]+) records', text)
+    if status or not m:
+        return [], []
+    want = m.group(1).replace(',', '')
+    got = subprocess.run([pdb2yaml, '--ids', path], capture_output=True,
+                         text=True).stdout.strip()
+    return ([] if got == want else ['ids: %s, llvm-pdbutil: %s' % (got, want)],
+            [want + ' ids'])
+
+
 def compare(tool, path, profile):
     """(differences, compared what) of one PDB."""
     bad, done = [], []
@@ -134,6 +148,8 @@ def main():
         profile = profile_yaml.load(text)
         head = profile['head']
         bad, done = compare(tool, path, profile)
+        for a, b in zip((bad, done), compare_ids(tool, sys.argv[1], path)):
+            a.extend(b)
         guid = row['guid'] if row else os.path.basename(path).split('-')[1]
         age = row and (row['age_dbi'] or row['age_info']) or '1'
         if (head.get('guid'), head.get('age')) != (guid, age):
