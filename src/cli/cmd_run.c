@@ -194,9 +194,16 @@ static struct vds_error *open_kernel(struct job *job)
 		job->no_profile = err;
 		err = NULL;
 	}
-	if (!err)
-		vds_notes_merge(&job->notes, &job->kernel->notes);
-	return err;
+	if (err)
+		return err;
+	const struct vds_kernel *kernel = job->kernel;
+	if (kernel->profile && !kernel->profile_exact)
+		vds_cli_say(job->cli,
+			    "note: profile match: build: no profile is of exactly this kernel; the layouts of %s fit it, and %zu values that symbols would have given were inferred and checked ('vadose info' lists them)",
+			    vds_profile_path(kernel->profile),
+			    kernel->num_inferences);
+	vds_notes_merge(&job->notes, &kernel->notes);
+	return NULL;
 }
 
 static bool pid_is_wanted(const struct vds_list *pids, uint32_t pid, bool *bad)
