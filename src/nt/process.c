@@ -12,47 +12,44 @@
 
 #define SYSTEM_PID 4
 
-/* TOKEN.SessionId, or the session structure's; see session_of(). */
-static enum vds_why read_session(struct vds_task *task,
-				 const struct vds_rec *rec, uint64_t space,
-				 uint64_t *ret)
+/*
+ * SessionId of the structure that EPROCESS.Session points to: 26100 has a
+ * PSP_SESSION_SPACE there, up to 22000 it is an MM_SESSION_SPACE (untyped in 7).
+ */
+static const struct vds_field *session_id_field(const struct vds_kernel *kernel)
 {
-	const struct vds_kernel *kernel = task->kernel;
-	uint64_t token = VDS_FAST_REF(
-		vds_rec_u64(rec, vds_kf(kernel, EPROCESS_TOKEN)));
-	enum vds_why why = VDS_NOT_APPLICABLE;
+	const struct vds_type *type = vds_kf(kernel, EPROCESS_SESSION)->type;
 
-	if (token)
-		why = vds_is_kernel_pointer(kernel, token, 8) ?
-			      vds_task_field(task, token,
-					     vds_kf(kernel, TOKEN_SESSION_ID),
-					     ret) :
-			      VDS_BAD_DATA;
-	if (why && space && vds_is_kernel_pointer(kernel, space, 8))
-		why = vds_task_field(task, space,
-				     vds_kf(kernel, SESSION_SPACE_ID), ret);
-	return why;
+	if (type && type->kind == VDS_TYPE_POINTER && type->target &&
+	    !strcmp(type->target->name, "_PSP_SESSION_SPACE"))
+		return vds_kf(kernel, PSP_SESSION_SPACE_ID);
+	return vds_kf(kernel, SESSION_SPACE_ID);
 }
 
 /*
- * A process without a session (System, smss, minimal ones) has no Session
- * pointer, though its token says 0; one that has exited has left its session,
- * and only the token remembers.
+ * TOKEN.SessionId: a process that has exited has left its session's structure,
+ * and System never had one. Where there is no token, that structure's number.
  */
 static void find_session(struct vds_task *task, const struct vds_rec *rec,
 			 struct vds_process *p)
 {
-	uint64_t space, id = 0;
+	const struct vds_kernel *kernel = task->kernel;
+	uint64_t token = VDS_FAST_REF(
+		vds_rec_u64(rec, vds_kf(kernel, EPROCESS_TOKEN)));
+	uint64_t space = vds_rec_u64(rec, vds_kf(kernel, EPROCESS_SESSION));
+	uint64_t id = 0;
 
-	p->session_why = vds_rec_get(
-		rec, vds_kf(task->kernel, EPROCESS_SESSION), &space);
-	if (p->session_why && p->session_why != VDS_NO_FIELD)
-		return;
-	if (!p->session_why && !space && !p->exited) {
-		p->session_why = VDS_NOT_APPLICABLE;
-		return;
-	}
-	p->session_why = read_session(task, rec, space, &id);
+	p->session_why = VDS_NOT_APPLICABLE;
+	if (token)
+		p->session_why =
+			vds_is_kernel_pointer(kernel, token, 8) ?
+				vds_task_field(task, token,
+					       vds_kf(kernel, TOKEN_SESSION_ID),
+					       &id) :
+				VDS_BAD_DATA;
+	if (p->session_why && space && vds_is_kernel_pointer(kernel, space, 8))
+		p->session_why = vds_task_field(
+			task, space, session_id_field(kernel), &id);
 	if (!p->session_why && id > INT32_MAX)
 		p->session_why = VDS_BAD_DATA;
 	if (!p->session_why)

@@ -5,9 +5,12 @@ builder wrote down: every process, every VAD with every column, every view,
 every listed page, every probe of bytes.
 
 usage: truth.py VADOSE ISF2YAML SHARED_DATA WORK_DIR IMAGE
+       truth.py VADOSE ISF2YAML SHARED_DATA WORK_DIR RECIPE MKSCENE KERNEL BUILD
 
 IMAGE is the name of an archive in SHARED_DATA/images; it is unpacked (sparse)
-into WORK_DIR once. Exit status 77: there is no such data here.
+into WORK_DIR once. With a RECIPE the image is built, for the kernel whose
+symbol table in SHARED_DATA/isf is called KERNEL. Exit status 77: there is no
+such data here.
 
 On an intact image nothing may differ. On a hostile one (expect.fault) a row may
 be missing or differ only where the fault makes it so, and each such allowance
@@ -17,6 +20,7 @@ import datetime
 import json
 import lzma
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,12 +67,16 @@ class Volume:
         self.prefix = None
         for process in manifest["processes"]:
             for handle in process["handles"]:
-                name = handle["name"] or ""
+                name = handle.get("name") or ""
                 if handle["type"] == "File" and name.startswith("\\Device\\"):
                     self.prefix = "\\".join(name.split("\\")[:3])
                     return
 
     def strip(self, path):
+        if not self.prefix and path:
+            # No handle names it: any volume will do, but one.
+            found = re.match(r"\\Device\\HarddiskVolume\d+(?=\\)", path)
+            self.prefix = found.group(0) if found else None
         if self.prefix and path and path.startswith(self.prefix + "\\"):
             return path[len(self.prefix):]
         return path
@@ -152,7 +160,7 @@ def expected_process(truth):
         "path": truth["path"],
         "eprocess": addr(truth["eprocess"]),
         "dtb": addr(truth["dtb"]),
-        "user_dtb": pointer(truth["user_dtb"]),
+        "user_dtb": pointer(truth.get("user_dtb", "0")),
         "start": filetime(truth["create_time"]),
         "exit": filetime(truth["exit_time"]),
         "exited": truth["exited"],
@@ -160,7 +168,7 @@ def expected_process(truth):
         "wow64": truth["wow64"],
         "threads": truth["active_threads"],
         "peb": pointer(truth["peb"]),
-        "image_base": pointer(truth["image_base"]),
+        "image_base": pointer(truth.get("image_base")),
         "object_table": pointer(truth["object_table"]),
         "vad_root": pointer(truth["vad_root"]),
         "vad_count": truth["vad_count"],
@@ -189,7 +197,8 @@ def check_pslist(runner, manifest, rules, failures):
             continue
         process = row["process"]
         for name, value in expected_process(truth).items():
-            if rules.process_may_differ(truth, name, row):
+            if rules.process_may_differ(truth, name, row) or \
+                    name == "image_base" and name not in truth:
                 continue
             got = process.get(name)
             if name == "path":
@@ -235,7 +244,7 @@ def expected_vad(vad, nodes, sections):
         "vad.tag": vad["tag"],
         "vad.type": kind,
         "vad.protection_raw": vad["protection_mm"],
-        "vad.protection": vad["protection"],
+        "vad.protection": vad["protection"].replace("|", " "),
         "vad.private": bool(vad["private"]),
         "vad.commit": vad["commit"],
         "vad.level": level_of(vad, nodes),
@@ -358,6 +367,9 @@ STATES = {
     "transition": "transition",
     "pagefile": "pagefile",
     "demand-zero": "demand-zero",
+    "guard": "guard",
+    "decommitted": "decommitted",
+    "no-access": "no-access",
 }
 VIA = {
     "proto": "prototype_pte",
@@ -365,6 +377,9 @@ VIA = {
     "transition": "pte",
     "pagefile": "pte",
     "demand-zero": "pte",
+    "guard": "pte",
+    "decommitted": "pte",
+    "no-access": "pte",
 }
 
 
@@ -484,8 +499,9 @@ def check_start(runner, manifest, rules, failures):
     failures.equal("kernel base", start["kernel"]["base"],
                    addr(kernel["base"]))
     failures.equal("build", start["os"]["build"], manifest["build"])
-    failures.equal("build lab", start["os"].get("build_lab"),
-                   kernel["build_lab"])
+    if kernel.get("build_lab"):
+        failures.equal("build lab", start["os"].get("build_lab"),
+                       kernel["build_lab"])
     failures.equal("PDB", start["kernel"]["pdb"]["guid"],
                    manifest["isf"]["guid"].upper())
     failures.equal("age", start["kernel"]["pdb"]["age"],
@@ -494,22 +510,44 @@ def check_start(runner, manifest, rules, failures):
                    filetime(kernel["system_time"]))
 
 
-def make_profile(isf2yaml, shared, work, isf):
-    """The kernel's profile from its symbol table, once per work folder."""
-    name = "%s-%d" % (isf["guid"].upper(), isf["age"])
-    path = os.path.join(work, name + ".yaml")
+def symbol_table(shared, work, name):
+    """The kernel's symbol table as a plain file: unpacked here, so that a build
+    without liblzma passes too."""
     table = os.path.join(shared, "isf", name + ".json.xz")
+    if not os.path.exists(table):
+        print("SKIP: no such test data: " + table)
+        sys.exit(77)
+    plain = tempfile.NamedTemporaryFile(dir=work, suffix=".json")
+    with lzma.open(table) as packed:
+        shutil.copyfileobj(packed, plain)
+    plain.flush()
+    return plain
+
+
+def make_profile(isf2yaml, shared, work, name):
+    """The kernel's profile from its symbol table, once per work folder."""
+    path = os.path.join(work, name + ".yaml")
     if not os.path.exists(path):
         handle, temp = tempfile.mkstemp(dir=work, suffix=".yaml")
         os.close(handle)
-        # Unpacked here, so that a build without liblzma passes too.
-        with lzma.open(table) as packed, \
-                tempfile.NamedTemporaryFile(dir=work, suffix=".json") as plain:
-            shutil.copyfileobj(packed, plain)
-            plain.flush()
-            subprocess.run([isf2yaml, plain.name, temp], check=True)
+        with symbol_table(shared, work, name) as table:
+            subprocess.run([isf2yaml, table.name, temp], check=True)
         os.rename(temp, path)
     return path
+
+
+def build_scene(mkscene, shared, work, recipe, kernel, build):
+    """Builds the image and its truth; returns their folder and the truth."""
+    where = os.path.join(work, os.path.basename(recipe) + "-" + kernel)
+    os.makedirs(where, exist_ok=True)
+    truth = os.path.join(where, "truth.json")
+    with symbol_table(shared, work, kernel) as table:
+        subprocess.run([mkscene, "-p", table.name, "-b", build,
+                        "-r", os.path.join(where, "scene.raw"),
+                        "-l", os.path.join(where, "scene.lime"),
+                        "-t", truth, recipe], check=True)
+    with open(truth, encoding="utf-8") as file:
+        return where, json.load(file)
 
 
 def unpack(shared, work, name):
@@ -533,12 +571,32 @@ def unpack(shared, work, name):
         return where, json.load(file)
 
 
+def check_info(runner, manifest, rules, failures):
+    """The machine's record itself."""
+    _, rows, _, _ = runner.run("info", codes=rules.codes)
+    failures.equal("number of machines", len(rows), 1)
+    record, kernel = rows[0], manifest["kernel"]
+    expected = {
+        "kernel.dtb": addr(kernel["dtb"]),
+        "kernel.base": addr(kernel["base"]),
+        "kernel.size": int(kernel["size"], 16),
+        "kernel.build": manifest["build"],
+        "kernel.pdb.guid": manifest["isf"]["guid"].upper(),
+        "kernel.pdb.age": manifest["isf"]["age"],
+        "image.system_time": filetime(kernel["system_time"]),
+    }
+    for name, value in expected.items():
+        failures.equal("info: " + name, get_path(record, name), value)
+    return len(expected)
+
+
 def check_file(vadose, profile, path, manifest, rules, failures):
     runner = Runner(vadose, profile, path)
     if rules.kernel_may_be_lost and not runner.finds_kernel():
         return
     check_start(runner, manifest, rules, failures)
     counts = {
+        "facts": check_info(runner, manifest, rules, failures),
         "processes": check_pslist(runner, manifest, rules, failures),
         "VADs": check_vadinfo(runner, manifest, rules, failures),
         "views": check_sharedmem(runner, manifest, rules, failures),
@@ -551,11 +609,19 @@ def check_file(vadose, profile, path, manifest, rules, failures):
 
 
 def main():
-    vadose, isf2yaml, shared, work, name = sys.argv[1:]
+    vadose, isf2yaml, shared, work, name = sys.argv[1:6]
     os.makedirs(work, exist_ok=True)
-    where, manifest = unpack(shared, work, name)
-    profile = make_profile(isf2yaml, shared, work, manifest["isf"])
-    rules = hostile.rules_for(name, manifest)
+    if len(sys.argv) > 6:
+        mkscene, kernel, build = sys.argv[6:]
+        where, manifest = build_scene(mkscene, shared, work, name, kernel,
+                                      build)
+        rules = hostile.Rules(manifest)
+    else:
+        where, manifest = unpack(shared, work, name)
+        kernel = "%s-%d" % (manifest["isf"]["guid"].upper(),
+                            manifest["isf"]["age"])
+        rules = hostile.rules_for(name, manifest)
+    profile = make_profile(isf2yaml, shared, work, kernel)
     failures = Failures()
     images = [f for f in sorted(os.listdir(where)) if not f.endswith(".json")]
     for image in images:
@@ -564,7 +630,7 @@ def main():
     if failures.count:
         print("%d differences" % failures.count)
     if not images:
-        failures.add("the archive holds no image")
+        failures.add("there is no image")
     sys.exit(1 if failures.count else 0)
 
 

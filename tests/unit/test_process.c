@@ -228,8 +228,7 @@ START_TEST(sessions)
 
 	testnt_put32(&nt, token + 0x78, 7);
 	testnt_put32(&nt, space + 8, 2);
-	/* No session pointer: none, whatever the token says. */
-	testnt_put64(&nt, PROCESS(1) + 0x4b8, token | 5);
+	/* Neither: none. */
 	/* Both: the token. Only a session: its number. */
 	testnt_put64(&nt, PROCESS(2) + 0x4b8, token | 5);
 	testnt_put64(&nt, PROCESS(2) + 0x558, space);
