@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/util.h"
 
@@ -28,10 +29,20 @@ struct set {
 	struct slot slots[WAYS];
 };
 
+/*
+ * Slots get their memory from blocks of this size in the order of first use.
+ * Huge pages: filling the cache costs a few page faults, not thousands.
+ */
+#define BLOCK_SIZE ((size_t)2 << 20)
+
 struct vds_chunk_cache {
 	size_t chunk_size;
 	size_t num_sets;	/* a power of two */
 	struct set *sets;
+	pthread_mutex_t memory;	/* over the rest */
+	uint8_t **blocks;
+	size_t num_blocks, cap_blocks;
+	size_t block_used;	/* bytes of the last block */
 };
 
 struct vds_chunk_cache *vds_chunk_cache_create(size_t chunk_size,
@@ -50,6 +61,7 @@ struct vds_chunk_cache *vds_chunk_cache_create(size_t chunk_size,
 		free(cache);
 		return NULL;
 	}
+	pthread_mutex_init(&cache->memory, NULL);
 	for (size_t i = 0; i < cache->num_sets; i++) {
 		pthread_mutex_init(&cache->sets[i].lock, NULL);
 		for (size_t k = 0; k < WAYS; k++)
@@ -62,11 +74,12 @@ void vds_chunk_cache_destroy(struct vds_chunk_cache *cache)
 {
 	if (!cache)
 		return;
-	for (size_t i = 0; i < cache->num_sets; i++) {
+	for (size_t i = 0; i < cache->num_sets; i++)
 		pthread_mutex_destroy(&cache->sets[i].lock);
-		for (size_t k = 0; k < WAYS; k++)
-			free(cache->sets[i].slots[k].data);
-	}
+	pthread_mutex_destroy(&cache->memory);
+	for (size_t i = 0; i < cache->num_blocks; i++)
+		free(cache->blocks[i]);
+	free(cache->blocks);
 	free(cache->sets);
 	free(cache);
 }
@@ -123,6 +136,46 @@ bool vds_chunk_cache_get(struct vds_chunk_cache *cache, uint64_t key,
 	return get_from_set(set_of(cache, key), key, offset, buf, len, ret);
 }
 
+static uint8_t *new_block(struct vds_chunk_cache *cache)
+{
+	/* A chunk that is larger than a block has one for itself. */
+	size_t size = (VDS_MAX(cache->chunk_size, BLOCK_SIZE) + BLOCK_SIZE - 1) /
+		      BLOCK_SIZE * BLOCK_SIZE;
+	if (cache->num_blocks == cache->cap_blocks) {
+		size_t cap = cache->cap_blocks ? cache->cap_blocks * 2 : 16;
+		uint8_t **more = realloc(cache->blocks, cap * sizeof(*more));
+		if (!more)
+			return NULL;
+		cache->blocks = more;
+		cache->cap_blocks = cap;
+	}
+	uint8_t *block = aligned_alloc(BLOCK_SIZE, size);
+	if (!block)
+		return NULL;
+	madvise(block, size, MADV_HUGEPAGE);	/* or not: only slower */
+	cache->blocks[cache->num_blocks++] = block;
+	cache->block_used = 0;
+	return block;
+}
+
+/* Memory for one chunk, freed with the cache; NULL when there is none. */
+static uint8_t *chunk_memory(struct vds_chunk_cache *cache)
+{
+	uint8_t *block = NULL;
+	pthread_mutex_lock(&cache->memory);
+	if (cache->num_blocks &&
+	    cache->block_used + cache->chunk_size <= BLOCK_SIZE)
+		block = cache->blocks[cache->num_blocks - 1];
+	else
+		block = new_block(cache);
+	if (block) {
+		block += cache->block_used;
+		cache->block_used += cache->chunk_size;
+	}
+	pthread_mutex_unlock(&cache->memory);
+	return block;
+}
+
 /* A slot taken exclusively, second chance for those in use; NULL if none. */
 static struct slot *take_slot(struct vds_chunk_cache *cache, struct set *set)
 {
@@ -136,7 +189,7 @@ static struct slot *take_slot(struct vds_chunk_cache *cache, struct set *set)
 			    memory_order_acquire, memory_order_relaxed))
 			continue;
 		if (!slot->data)
-			slot->data = malloc(cache->chunk_size + 1);
+			slot->data = chunk_memory(cache);
 		if (slot->data)
 			return slot;
 		atomic_fetch_sub(&slot->pins, EXCLUSIVE);

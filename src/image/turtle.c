@@ -181,6 +181,7 @@ static struct vds_error *read_statements(struct parser *p, SerdReader *reader,
 		(const uint8_t *)"information.turtle", 4096);
 	while (!status && !p->message[0] && !p->err)
 		status = serd_reader_read_chunk(reader);
+	serd_reader_end_stream(reader);
 	if (p->err)
 		return p->err;
 	if (status > SERD_FAILURE || p->message[0])
