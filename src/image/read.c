@@ -47,6 +47,8 @@ static enum vds_why read_across(const struct vds_image *image, size_t i,
 enum vds_why vds_image_read(const struct vds_image *image, uint64_t pa,
 			    void *buf, size_t len)
 {
+	if (!len)
+		return VDS_PRESENT;
 	size_t i = vds_range_index_find(&image->index, image->ranges,
 					image->num_ranges, pa);
 	if (i < image->num_ranges && !image->read) {
