@@ -29,6 +29,7 @@ enum vds_cv_leaf {
 	LF_ALIAS = 0x150a,
 	LF_STRIDED_ARRAY = 0x1516,
 	LF_INTERFACE = 0x1519,
+	LF_VFTABLE = 0x151d,
 	/* microsoft-pdb issue 50: u32 properties, count after the types */
 	LF_CLASS2 = 0x1608,
 	LF_STRUCTURE2 = 0x1609,

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -276,6 +277,13 @@ struct vds_error *vds_http_get(const struct vds_http_get *get)
 	if (fd < 0)
 		return vds_error_errno(VDS_ERROR_OUTPUT, errno, "%s",
 				       get->path);
+	/* Two that write the same file would weave theirs into one. */
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return vds_error_create(VDS_ERROR_OUTPUT,
+					"%s: another process fetches it",
+					get->path);
+	}
 	for (int i = 0; again && i <= RESUMES_MAX; i++) {
 		vds_error_destroy(err);
 		err = attempt(get, fd, &again);

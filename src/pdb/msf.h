@@ -7,6 +7,7 @@
  * LLVM's docs/PDB/MsfFile.rst. A stream is checked before any of it is read:
  * each block exists and occurs in it once, so that no stream is longer than
  * the file, and what a caller loads is bounded by the file that is there.
+ * Not thread-safe: what has been checked is remembered.
  */
 #ifndef VDS_PDB_MSF_H
 #define VDS_PDB_MSF_H

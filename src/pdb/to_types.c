@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pdb/to_types.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,6 +195,15 @@ static struct vds_error *make_array(struct types *ts,
 	return vds_model_array(ts->model, element, t->size / each, ret);
 }
 
+/* A record that is no type of C, or newer than this reader. */
+static struct vds_error *refer_unknown(struct types *ts, uint16_t leaf,
+				       struct vds_model_type **ret)
+{
+	char name[32];
+	int len = snprintf(name, sizeof(name), "<leaf 0x%04x>", leaf);
+	return vds_model_named(ts->model, name, (size_t)len, ret);
+}
+
 /* What lies at the end of a chain: neither pointer, array nor qualifier. */
 static struct vds_error *refer_end(struct types *ts, uint32_t index,
 				   struct vds_tpi_type *t,
@@ -201,7 +211,10 @@ static struct vds_error *refer_end(struct types *ts, uint32_t index,
 {
 	if (is_udt(t->leaf))
 		return refer_udt(ts, index, t, ret);
-	/* Functions; tables of them, and labels, are only pointed at, too. */
+	/* Tables of virtual functions are pointed at, as functions are. */
+	if (t->leaf != LF_PROCEDURE && t->leaf != LF_VTSHAPE &&
+	    t->leaf != LF_VFTABLE)
+		return refer_unknown(ts, t->leaf, ret);
 	if (!vds_model_base(ts->model, "function", ret))
 		return vds_error_create(VDS_ERROR_INTERNAL,
 					"no type \"function\"");

@@ -5,6 +5,7 @@ symbol-store directories.
 
 test_fetch.py VADOSE HAVE_CURL
 """
+import fcntl
 import http.server
 import json
 import os
@@ -202,6 +203,17 @@ class Fetch(unittest.TestCase):
         self.assertEqual(os.path.getsize(self.store() + '.part'), 100000)
         self.assertFalse(os.path.exists(self.store()))
         self.assertIn('curl -fL', r.stderr)
+
+    def test_leaves_another_fetch_alone(self):
+        self.need_curl()
+        self.serve(make_pdb())
+        part = self.store() + '.part'
+        self.put(part, b'x')
+        with open(part, 'r+b') as f:
+            fcntl.flock(f, fcntl.LOCK_EX)
+            r = self.run_fetch('--pdb-only', GUID + '1', status=73)
+            self.assertIn('another process', r.stderr)
+            self.assertEqual(f.read(), b'x')
 
     def test_starts_again_without_ranges(self):
         self.need_curl()

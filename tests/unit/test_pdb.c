@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "pdb/dbi.h"
 #include "pdb/info.h"
+#include "pdb/pdb.h"
 #include "pdb/sections.h"
 #include "pdb/symbols.h"
 #include "pdb/tpi.h"
@@ -554,6 +555,120 @@ START_TEST(symbols_are_those_of_the_tables)
 }
 END_TEST
 
+/* The profile of a PDB with the types @o, as YAML. */
+static struct vds_error *types_yaml(const struct pdb_out *o,
+				    unsigned int machine, struct vds_str *text)
+{
+	static struct pdb_out info, dbi;
+	struct vds_msf *msf;
+	struct vds_model *model;
+	struct vds_profile *profile;
+	size_t len;
+	pdb_info(&info, 20000404, 9);
+	pdb_dbi(&dbi, 1, machine, 0xffff, 0xffff, 0xffff, NULL, 0);
+	struct pdb_stream streams[] = {
+		{NULL, 0}, {info.data, info.len}, {o->data, o->len},
+		{dbi.data, dbi.len}};
+	_cleanup_free_ uint8_t *file = pdb_build(512, streams, 4, &len);
+	expect_no_error(vds_msf_open_memory("x", file, len, &msf));
+	struct vds_error *err = vds_pdb_msf_to_model(msf, NULL, &model);
+	vds_msf_close(msf);
+	if (err)
+		return err;
+	expect_no_error(vds_model_finish(model, "x", NULL, 0, &profile));
+	err = vds_profile_emit(profile, text);
+	vds_profile_destroy(profile);
+	return err;
+}
+
+static void put_member(struct pdb_out *o, uint32_t type, unsigned int offset,
+		       const char *name)
+{
+	pdb_u16(o, LF_MEMBER);
+	pdb_u16(o, 3);
+	pdb_u32(o, type);
+	pdb_u16(o, offset);
+	pdb_str(o, name);
+	while (o->len % 4)
+		pdb_u8(o, 0xf0 | (4 - o->len % 4));
+}
+
+static void put_pointer(struct pdb_out *o, uint32_t target)
+{
+	uint32_t r = pdb_record(o, LF_POINTER);
+	pdb_u32(o, target);
+	pdb_u32(o, 0x0a);
+	pdb_end(o, r);
+}
+
+START_TEST(profiles_say_what_they_dont_know)
+{
+	static struct pdb_out o;
+	_cleanup_(vds_str_deinit) struct vds_str text = {0};
+	pdb_tpi_start(&o, 19990903);
+	uint32_t r = pdb_record(&o, 0x160a);			/* 1000 */
+	pdb_u32(&o, 0);
+	pdb_end(&o, r);
+	put_pointer(&o, 0x1000);				/* 1001 */
+	put_struct(&o, CV_PROP_FORWARD_REF, 0, "gone", NULL);	/* 1002 */
+	put_pointer(&o, 0x1002);				/* 1003 */
+	put_struct(&o, CV_PROP_FORWARD_REF, 0, "__unnamed", NULL);
+	put_pointer(&o, 0x1004);				/* 1005 */
+	r = pdb_record(&o, LF_FIELDLIST);			/* 1006 */
+	put_member(&o, 0x1001, 0, "newer");
+	put_member(&o, 0x1003, 4, "gone");
+	put_member(&o, 0x1005, 8, "nameless");
+	put_member(&o, 0x0470, 12, "text");
+	pdb_end(&o, r);
+	put_struct(&o, 0, 0x1006, "function", NULL);		/* 1007 */
+	put_struct(&o, 0, 0x1006, "__unnamed", NULL);		/* 1008 */
+	pdb_tpi_done(&o, 9);
+	expect_no_error(types_yaml(&o, 0, &text));
+	ck_assert_str_eq(vds_str_cstr(&text),
+		"format: vadose-profile/1\n"
+		"pdb: x\n"
+		"guid: '00112233445566778899AABBCCDDEEFF'\n"
+		"age: 1\n"
+		"arch: x86\n"
+		"confidence: symbols\n"
+		"types:\n"
+		"  struct function:\n"
+		"    struct: 0x10\n"
+		"    members:\n"
+		"      newer: 0x0 <leaf 0x160a>*\n"
+		"      gone: 0x4 gone*\n"
+		"      nameless: 0x8 __unnamed*\n"
+		"      text: 0xc char*\n");
+}
+END_TEST
+
+START_TEST(profiles_of_circular_types_are_refused)
+{
+	static struct pdb_out o;
+	struct vds_str text = {0};
+	pdb_tpi_start(&o, 20040203);
+	put_pointer(&o, 0x1000);				/* 1000 */
+	uint32_t r = pdb_record(&o, LF_FIELDLIST);		/* 1001 */
+	put_member(&o, 0x1000, 0, "self");
+	pdb_end(&o, r);
+	put_struct(&o, 0, 0x1001, "s", NULL);			/* 1002 */
+	pdb_tpi_done(&o, 3);
+	expect_error(types_yaml(&o, VDS_MACHINE_X64, &text), VDS_ERROR_FORMAT,
+		     "type 0x1002: type 0x1000: pointers, arrays");
+	pdb_tpi_start(&o, 20040203);
+	r = pdb_record(&o, LF_ENUM);				/* 1000 */
+	pdb_u16(&o, 0);
+	pdb_u16(&o, 0);
+	pdb_u32(&o, 0x1000);
+	pdb_u32(&o, 0);
+	pdb_str(&o, "e");
+	pdb_end(&o, r);
+	pdb_tpi_done(&o, 1);
+	expect_error(types_yaml(&o, VDS_MACHINE_X64, &text), VDS_ERROR_FORMAT,
+		     "enum over type 0x1000");
+}
+END_TEST
+
 static void put_section(struct pdb_out *o, uint32_t rva)
 {
 	for (int i = 0; i < 10; i++)
@@ -626,6 +741,8 @@ int main(void)
 	tcase_add_test(tc, tpi_continues_field_lists_and_sees_loops);
 	tcase_add_test(tc, tpi_resolves_forward_references);
 	tcase_add_test(tc, tpi_refuses_damage);
+	tcase_add_test(tc, profiles_say_what_they_dont_know);
+	tcase_add_test(tc, profiles_of_circular_types_are_refused);
 	tcase_add_test(tc, symbols_are_those_of_the_tables);
 	tcase_add_test(tc, addresses_go_through_omap);
 	suite_add_tcase(suite, tc);
