@@ -125,7 +125,7 @@ void vds_file_info_read(struct vds_task *task, uint64_t va,
 	struct vds_rec rec;
 	uint32_t size = vds_ksize(kernel, FILE_OBJECT);
 	const char *device, *whole;
-	uint64_t type;
+	uint64_t type, device_object;
 
 	*ret = (struct vds_file_info){.why = VDS_BAD_DATA,
 				      .name_why = VDS_BAD_DATA};
@@ -147,8 +147,8 @@ void vds_file_info_read(struct vds_task *task, uint64_t va,
 	ret->name_why = relative_name(task, va, &rec, &ret->name);
 	if (ret->name_why)
 		return;
-	if (vds_object_path(task, vds_rec_u64(&rec, vds_kf(kernel, FILE_DEVICE)),
-			    &device))
+	device_object = vds_rec_u64(&rec, vds_kf(kernel, FILE_DEVICE));
+	if (vds_object_path(task, device_object, &device))
 		return;
 	whole = vds_arena_printf(&task->arena, "%s%s%s", device,
 				 ret->name[0] == '\\' ? "" : "\\", ret->name);

@@ -85,7 +85,8 @@ void vds_object_types_init(struct vds_task *task, struct vds_object_types *ret)
 		ret->cookie = kernel->header_cookie;
 	}
 	if (!name->present ||
-	    !vds_kernel_symbol(kernel, VDS_S_OB_TYPE_INDEX_TABLE, &ret->table)) {
+	    !vds_kernel_symbol(kernel, VDS_S_OB_TYPE_INDEX_TABLE,
+			       &ret->table)) {
 		ret->why = VDS_NO_FIELD;
 		return;
 	}

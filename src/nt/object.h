@@ -15,7 +15,7 @@ struct vds_object_header {
 
 /* Tells object types apart; one per task, made once. */
 struct vds_object_types {
-	enum vds_why why;	/* of the cookie; not PRESENT: no type is known */
+	enum vds_why why;	/* PRESENT, or why types are not known */
 	uint8_t cookie;
 	bool has_cookie;	/* 10+: TypeIndex is encoded */
 	uint64_t table;		/* ObTypeIndexTable, 0 = not known */

@@ -144,7 +144,8 @@ static void walk_directory(struct tree *tree, const struct directory *directory)
 	size_t n = VDS_MIN(buckets->size / 8u, (unsigned int)MAX_BUCKETS);
 	enum vds_why why;
 
-	why = vds_task_read(task, directory->body + buckets->offset, buf, 8 * n);
+	why = vds_task_read(task, directory->body + buckets->offset, buf,
+			    8 * n);
 	if (why) {
 		vds_note(&task->notes, "object_directory_unreadable",
 			 directory->body, "directory %s\\: %s", directory->path,

@@ -14,7 +14,7 @@
 
 /*
  * SessionId of the structure that EPROCESS.Session points to: 26100 has a
- * PSP_SESSION_SPACE there, up to 22000 it is an MM_SESSION_SPACE (untyped in 7).
+ * PSP_SESSION_SPACE there, up to 22000 an MM_SESSION_SPACE (untyped in 7).
  */
 static const struct vds_field *session_id_field(const struct vds_kernel *kernel)
 {

@@ -15,7 +15,7 @@ struct vds_found_process {
 struct vds_found_processes {
 	struct vds_found_process *list;	/* by EPROCESS */
 	size_t count, cap;
-	struct vds_map index;	/* EPROCESS -> place in list + 1, while finding */
+	struct vds_map index;	/* EPROCESS -> place in list + 1 */
 };
 
 void vds_found_processes_deinit(struct vds_found_processes *found);

@@ -102,8 +102,8 @@ static bool from_audit(struct namer *n)
 	enum vds_why why;
 
 	if (!name->present ||
-	    vds_rec_get(n->rec, vds_kf(n->kernel, EPROCESS_AUDIT_NAME), &info) ||
-	    !info)
+	    vds_rec_get(n->rec, vds_kf(n->kernel, EPROCESS_AUDIT_NAME),
+			&info) || !info)
 		return false;
 	why = vds_is_kernel_pointer(n->kernel, info, 8) ?
 		      vds_task_unicode(n->task, info + name->offset, &path) :

@@ -456,7 +456,8 @@ bool vds_section_pte_of(const struct vds_section *section, uint64_t page,
 	for (size_t i = 0; i < section->num_subsections; i++) {
 		const struct vds_subsection *sub = &section->subsections[i];
 
-		if (page < sub->first_page || page - sub->first_page >= sub->ptes)
+		if (page < sub->first_page ||
+		    page - sub->first_page >= sub->ptes)
 			continue;
 		if (!sub->base)
 			return false;

@@ -15,7 +15,7 @@
 #define VDS_VAD_BYTES 0xc0
 
 struct vds_vad_layout {
-	unsigned int header;	/* bytes of pool header before the node; 0 = none */
+	unsigned int header;	/* bytes of pool header in front; 0 = none */
 	unsigned int core;	/* bytes of _MMVAD_SHORT */
 	unsigned int whole;	/* bytes of _MMVAD that are of interest */
 	unsigned int commit_high_shift;
