@@ -194,8 +194,11 @@ static struct vds_error *open_kernel(struct job *job)
 		job->no_profile = err;
 		err = NULL;
 	}
-	if (err)
+	if (err) {
+		/* What is wrong with the image may be why there is no kernel. */
+		vds_notes_merge(&job->notes, vds_image_notes(job->image));
 		return err;
+	}
 	const struct vds_kernel *kernel = job->kernel;
 	if (kernel->profile && !kernel->profile_exact)
 		vds_cli_say(job->cli,

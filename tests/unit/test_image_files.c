@@ -4,6 +4,7 @@
  * README beside them gives, and what can't be read is refused in one line.
  * Needs the shared test data.
  */
+#include "image/codec.h"
 #include "image/digest.h"
 #include "image_temp.h"
 
@@ -40,6 +41,20 @@ static const char *path_of(const char *file)
 	return path;
 }
 
+/* These two hold snappy chunks, which are an optional feature. */
+static bool is_readable(const char *file)
+{
+	if (vds_codec_available(VDS_CODEC_SNAPPY) ||
+	    (!strstr(file, ".avml") && !strstr(file, ".sz")))
+		return true;
+	struct vds_image *image;
+	struct vds_error *err = vds_image_open(path_of(file), NULL, &image);
+	ck_assert_ptr_nonnull(err);
+	ck_assert_msg(strstr(err->message, "snappy"), "%s", err->message);
+	ck_assert(vds_error_catch(err, VDS_ERROR_UNSUPPORTED));
+	return false;
+}
+
 static struct vds_image *open_file(const char *file)
 {
 	struct vds_image *image;
@@ -50,6 +65,8 @@ static struct vds_image *open_file(const char *file)
 
 START_TEST(decoded_streams_have_their_hash)
 {
+	if (!is_readable(good[_i].file))
+		return;
 	struct vds_image *image = open_file(good[_i].file);
 	struct vds_digest digest;
 	char hex[VDS_SHA256_HEX_SIZE];
@@ -70,6 +87,8 @@ END_TEST
 /* Small reads give the same bytes as the stream does. */
 START_TEST(random_reads_agree_with_the_stream)
 {
+	if (!is_readable(good[_i].file))
+		return;
 	struct vds_image *image = open_file(good[_i].file);
 	struct vds_sha256 hash;
 	uint8_t page[4096], digest[VDS_SHA256_SIZE];
