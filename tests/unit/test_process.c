@@ -5,6 +5,7 @@
 #include "nt/process.h"
 #include "nt/walk.h"
 #include "testnt.h"
+#include "testprofile.h"
 
 #define ACTIVE_HEAD (NT_BASE + 0x100)
 #define KI_HEAD (NT_BASE + 0x120)
@@ -287,6 +288,90 @@ START_TEST(no_name_is_a_reason_not_a_guess)
 }
 END_TEST
 
+/* Binds @id to @profile as fields.def spells its paths. */
+static void bind_by_name(enum vds_field_id id, const struct vds_profile *profile)
+{
+	static const struct {
+		const char *type, *paths;
+	} fields[] = {
+#define FIELD(name, type_name, alternatives, need) {type_name, alternatives},
+#include "nt/fields.def"
+#undef FIELD
+	};
+	const struct vds_type *type =
+		vds_profile_type(profile, fields[id].type);
+	struct vds_field *field = &nt.kernel.binding.fields[id];
+	const char *path = fields[id].paths;
+
+	ck_assert_ptr_nonnull(type);
+	*field = (struct vds_field){0};
+	while (*path && !field->present) {
+		size_t len = strcspn(path, "|");
+		char *one = strndup(path, len);
+		ck_assert_ptr_nonnull(one);
+		if (!vds_type_member(type, one, field))
+			field->present = false;
+		free(one);
+		path += len + (path[len] == '|');
+	}
+}
+
+static const struct testprofile_type root_types[] = {
+	{"_MM_AVL_NODE", 0x18}, {"_MMADDRESS_NODE", 0x28},
+	{"_RTL_BALANCED_NODE", 0x18}, {"_RTL_AVL_TREE", 8},
+	{"_MM_AVL_TABLE", 0x40}, {"_EPROCESS", 0x900}, {NULL, 0}};
+
+/* The tables of 7 and 8.0, the tree of 8.1 and later. */
+static const struct testprofile_member root_7[] = {
+	{"_MMADDRESS_NODE", "LeftChild", 8, 0, 0, "unsigned long long"},
+	{"_MMADDRESS_NODE", "RightChild", 0x10, 0, 0, "unsigned long long"},
+	{"_MM_AVL_TABLE", "BalancedRoot", 0, 0, 0, "_MMADDRESS_NODE"},
+	{"_MM_AVL_TABLE", "NumberGenericTableElements", 0x28, 8, 56,
+	 "unsigned long long"},
+	{"_EPROCESS", "VadRoot", 0x448, 0, 0, "_MM_AVL_TABLE"},
+	{NULL}};
+static const struct testprofile_member root_8[] = {
+	{"_MM_AVL_NODE", "LeftChild", 8, 0, 0, "unsigned long long"},
+	{"_MM_AVL_NODE", "RightChild", 0x10, 0, 0, "unsigned long long"},
+	{"_MM_AVL_TABLE", "BalancedRoot", 0, 0, 0, "_MM_AVL_NODE"},
+	{"_MM_AVL_TABLE", "NumberGenericTableElements", 0x18, 8, 56,
+	 "unsigned long long"},
+	{"_EPROCESS", "VadRoot", 0x590, 0, 0, "_MM_AVL_TABLE"},
+	{NULL}};
+static const struct testprofile_member root_10[] = {
+	{"_RTL_AVL_TREE", "Root", 0, 0, 0, "unsigned long long"},
+	{"_EPROCESS", "VadRoot", 0x7d8, 0, 0, "_RTL_AVL_TREE"},
+	{"_EPROCESS", "VadCount", 0x7e8, 0, 0, "unsigned long long"},
+	{NULL}};
+
+/* Root pointer and count as they lie in the EPROCESS of PROCESS(1). */
+static void expect_root(const struct testprofile_member *members,
+			uint32_t root, uint32_t count, unsigned int shift)
+{
+	struct vds_profile *profile =
+		testprofile_create(0, root_types, members, NULL);
+
+	bind_by_name(VDS_F_EPROCESS_VAD_ROOT, profile);
+	bind_by_name(VDS_F_EPROCESS_VAD_ROOT_NODE, profile);
+	bind_by_name(VDS_F_EPROCESS_VAD_COUNT, profile);
+	testnt_put64(&nt, PROCESS(1) + root, NT_BASE + 0x5550);
+	testnt_put64(&nt, PROCESS(1) + count, UINT64_C(37) << shift | 5);
+	build();
+	ck_assert_uint_eq(find(PROCESS(1))->vad_root, NT_BASE + 0x5550);
+	ck_assert_int_eq(find(PROCESS(1))->vad_count_why, VDS_PRESENT);
+	ck_assert_uint_eq(find(PROCESS(1))->vad_count,
+			  shift ? 37 : 37 | 5);
+	vds_profile_destroy(profile);
+}
+
+START_TEST(vad_roots_of_all_shapes)
+{
+	expect_root(root_7, 0x448 + 0x10, 0x448 + 0x28, 8);
+	expect_root(root_8, 0x590 + 0x10, 0x590 + 0x18, 8);
+	expect_root(root_10, 0x7d8, 0x7e8, 0);
+}
+END_TEST
+
 static bool count_link(void *ctx, uint64_t link)
 {
 	(void)link;
@@ -339,6 +424,7 @@ int main(void)
 	tcase_add_test(tc, sessions);
 	tcase_add_test(tc, names_by_trust);
 	tcase_add_test(tc, no_name_is_a_reason_not_a_guess);
+	tcase_add_test(tc, vad_roots_of_all_shapes);
 	tcase_add_test(tc, ends_of_lists);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);

@@ -229,6 +229,37 @@ START_TEST(windows_7_layout)
 }
 END_TEST
 
+START_TEST(windows_11_24h2_layout)
+{
+	uint64_t n = NODE(0);
+
+	/* 26100: a plain CommitCharge, MemCommit among the private flags, no
+	 * FileOffset. */
+	testnt_plain(&nt, VAD_COMMIT, 0x34, 4);
+	testnt_field(&nt, VDS_F_VAD_MEM_COMMIT, 0x30, 4, 25, 1);
+	testnt_field(&nt, VDS_F_VAD_PRIVATE, 0x30, 4, 21, 1);
+	nt.kernel.binding.fields[VDS_F_VAD_FILE_OFFSET].present = false;
+	put_short(n, 0x10, 0x13);
+	put_tag(n, "Vad ");
+	testnt_put32(&nt, n + 0x30, 4 << 7);
+	testnt_put32(&nt, n + 0x34, 0x80000004);
+	*testnt_at(&nt, n + 0x22) = 1;
+	testnt_put32(&nt, n + 0x40, 0x123);
+	testnt_put64(&nt, n + 0x48, NT_BASE + 0x5080);
+	process.vad_root = n;
+	process.vad_count = 1;
+	const struct vds_vad *v = vds_vad_next(vds_vad_iterate(&process));
+	ck_assert_uint_eq(v->commit, UINT64_C(1) << 32 | 0x80000004);
+	ck_assert(!v->mem_commit);
+	ck_assert(v->has_section);
+	ck_assert_int_eq(v->file_offset_why, VDS_NO_FIELD);
+	ck_assert_uint_eq(v->file_offset, 0);
+	testnt_put32(&nt, n + 0x30, 4 << 7 | 1 << 21 | 1 << 25);
+	v = vds_vad_next(vds_vad_iterate(&process));
+	ck_assert(v->is_private && v->mem_commit && !v->has_section);
+}
+END_TEST
+
 START_TEST(the_high_byte_is_combined_before_one_is_added)
 {
 	uint64_t n = NODE(0);
@@ -484,6 +515,7 @@ int main(void)
 	tcase_add_test(tc, all_fields_of_a_long_node);
 	tcase_add_test(tc, the_tail_of_a_short_node_is_not_read);
 	tcase_add_test(tc, windows_7_layout);
+	tcase_add_test(tc, windows_11_24h2_layout);
 	tcase_add_test(tc, the_high_byte_is_combined_before_one_is_added);
 	tcase_add_test(tc, higher_bits_count_with_five_levels_only);
 	tcase_add_test(tc, a_loop_is_noted_and_every_node_comes_once);
