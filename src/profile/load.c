@@ -193,6 +193,9 @@ static struct vds_error *on_member(struct loader *l, struct vds_name *name,
 	struct vds_error *err = text_value(l, &text, &len);
 	if (err)
 		return err;
+	if (strchr(name->text, '.'))
+		return vds_yaml_error(&l->in, "%.100s: a '.' in a member's name",
+				      name->text);
 	if (!vds_spelled_member(text, len, &m))
 		return vds_yaml_error(&l->in,
 			"%.100s: expected OFFSET[:BIT+LENGTH] TYPE", name->text);
@@ -258,7 +261,8 @@ static struct vds_error *on_base(struct loader *l, struct entry *e)
 	struct vds_error *err = text_value(l, &text, &len);
 	if (err)
 		return err;
-	if (e->type || e->is_base || !vds_encoding_parse(text, &e->encoding))
+	if (e->type || e->is_base || strchr(e->name->text, '.') ||
+	    !vds_encoding_parse(text, &e->encoding))
 		return vds_yaml_error(&l->in, "%.100s: no such base type",
 				      e->name->text);
 	e->is_base = true;

@@ -6,6 +6,7 @@
 
 #include "base/util.h"
 #include "profile/profile_int.h"
+#include "profile/spell.h"
 
 /* Pointers to arrays of pointers...: C needs a handful. */
 #define MAX_CHAIN 64
@@ -70,6 +71,7 @@ static struct vds_error *add_type(struct vds_model *model,
 		return &vds_enomem;
 	type->t.kind = kind;
 	type->t.name = "";
+	type->mark = model->here;
 	model->types[model->num_types++] = type;
 	*ret = type;
 	return NULL;
@@ -134,11 +136,11 @@ void vds_model_set_build(struct vds_model *model, uint32_t build,
 }
 
 /* ASCII, with control characters: import thunks have a DEL in their names. */
-static bool is_clean(const char *text, size_t len, bool keep_paths)
+static bool is_clean(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
-		if (!c || c > 0x7f || (c == '.' && !keep_paths))
+		if (!c || c > 0x7f)
 			return false;
 	}
 	return true;
@@ -146,21 +148,17 @@ static bool is_clean(const char *text, size_t len, bool keep_paths)
 
 /*
  * YAML holds no NUL, surrogates, U+FFFE and the like; line separators and
- * bidirectional controls would make it lie to its reader. A '.' in a type's
- * name would read as the path of an anonymous type.
+ * bidirectional controls would make it lie to its reader.
  */
-static void clean(struct vds_str *out, const char *text, size_t len,
-		  bool keep_paths)
+static void clean(struct vds_str *out, const char *text, size_t len)
 {
 	struct vds_str utf8 = {0};
 	vds_str_put_utf8(&utf8, text, len);
 	size_t pos = 0, from = 0;
 	int32_t c;
 	while (!utf8.failed && (c = vds_utf8_next(utf8.data, utf8.len, &pos)) >= 0) {
-		if (c == '.' && !keep_paths)
-			vds_str_putc(out, '_');
-		else if (!c || (c > 0x7f && (vds_is_unsafe_char(c) ||
-					     (c & 0xfffe) == 0xfffe)))
+		if (!c || (c > 0x7f && (vds_is_unsafe_char(c) ||
+					(c & 0xfffe) == 0xfffe)))
 			vds_str_puts(out, "\xef\xbf\xbd");
 		else
 			vds_str_append(out, utf8.data + from, pos - from);
@@ -171,12 +169,11 @@ static void clean(struct vds_str *out, const char *text, size_t len,
 }
 
 static struct vds_error *intern(struct vds_model *model, const char *text,
-				size_t len, bool keep_dots,
-				struct vds_name **ret)
+				size_t len, struct vds_name **ret)
 {
 	_cleanup_(vds_str_deinit) struct vds_str cleaned = {0};
-	if (!is_clean(text, len, keep_dots)) {
-		clean(&cleaned, text, len, keep_dots);
+	if (!is_clean(text, len)) {
+		clean(&cleaned, text, len);
 		if (cleaned.failed)
 			return &vds_enomem;
 		text = cleaned.data;
@@ -190,10 +187,31 @@ static struct vds_error *intern(struct vds_model *model, const char *text,
 	return *ret ? NULL : &vds_enomem;
 }
 
+/*
+ * Names of types and members from a producer: a '.' would read as the path of
+ * an anonymous type, a '*' or ']' at the end of a type as a pointer or array.
+ */
+static struct vds_error *intern_plain(struct vds_model *model,
+				      const char *text, size_t len,
+				      bool is_type, struct vds_name **ret)
+{
+	bool ambiguous = is_type && vds_spelling_is_ambiguous(text, len);
+	if (model->keep_paths || (!ambiguous && !memchr(text, '.', len)))
+		return intern(model, text, len, ret);
+	_cleanup_free_ char *copy = malloc(len + 1);
+	if (!copy)
+		return &vds_enomem;
+	for (size_t i = 0; i < len; i++)
+		copy[i] = text[i] == '.' ? '_' : text[i];
+	if (ambiguous)
+		copy[len - 1] = '_';
+	return intern(model, copy, len, ret);
+}
+
 struct vds_error *vds_model_name(struct vds_model *model, const char *text,
 				 size_t len, struct vds_name **ret)
 {
-	return intern(model, text, len, true, ret);
+	return intern(model, text, len, ret);
 }
 
 bool vds_model_base(struct vds_model *model, const char *name,
@@ -214,7 +232,7 @@ struct vds_error *vds_model_named(struct vds_model *model, const char *name,
 	if (!len)
 		return vds_error_create(VDS_ERROR_FORMAT,
 					"a reference to a type without a name");
-	struct vds_error *err = intern(model, name, len, model->keep_paths, &n);
+	struct vds_error *err = intern_plain(model, name, len, true, &n);
 	if (err)
 		return err;
 	if (!n->type) {
@@ -376,7 +394,7 @@ struct vds_error *vds_model_member(struct vds_model *model,
 				   struct vds_model_type *member_type)
 {
 	struct vds_name *n;
-	struct vds_error *err = vds_model_name(model, name, len, &n);
+	struct vds_error *err = intern_plain(model, name, len, false, &n);
 	if (err)
 		return err;
 	return vds_model_add_member(model, type, n, offset, bit_pos, bit_len,
@@ -454,8 +472,8 @@ struct vds_error *vds_model_symbol(struct vds_model *model, const char *name,
 				   size_t len, uint32_t rva)
 {
 	_cleanup_(vds_str_deinit) struct vds_str cleaned = {0};
-	if (!is_clean(name, len, true)) {
-		clean(&cleaned, name, len, true);
+	if (!is_clean(name, len)) {
+		clean(&cleaned, name, len);
 		if (cleaned.failed)
 			return &vds_enomem;
 		name = cleaned.data;

@@ -11,7 +11,8 @@
  * - a member name occurs once in a type, again the last one added wins;
  *   members are sorted by (offset, bit_pos, name);
  * - members of unnamed nested structs and unions are lifted into the type
- *   that holds them (as PDBs state them anyway);
+ *   that holds them (as PDBs state them anyway); other unnamed members are
+ *   padding and dropped;
  * - anonymous types have no name at all: producers make them with name NULL
  *   and refer to them by handle. In YAML they are named by the path of the
  *   member that leads to them ("_MMVAD_SHORT.u"), never by a producer's index;
@@ -19,6 +20,8 @@
  *   signedness of the enum's base type;
  * - classes are structs;
  * - a symbol name occurs once, with its lowest RVA; symbols by name;
+ * - in names of types and members '.' becomes '_', as does what would read as
+ *   a pointer or array at the end of a type's name;
  * - names are valid UTF-8; ASCII control characters are kept (the names of
  *   import thunks begin with DEL), whoever prints escapes them.
  *

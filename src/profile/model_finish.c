@@ -169,7 +169,7 @@ static struct vds_error *settle_members(struct vds_model *model,
 	uint32_t stamp = ++model->stamp;
 	for (struct vds_model_member *m = type->members; m; m = m->next) {
 		struct vds_name *name = vds_name_of(m->m.name);
-		if (name->stamp == stamp && name->len)
+		if (name->stamp == stamp || !name->len)
 			continue;	/* the one added later has won */
 		name->stamp = stamp;
 		struct vds_error *err = check_member(&type->t, &m->m);
@@ -328,9 +328,14 @@ static struct vds_error *list_types(struct vds_model *model)
 	bool sorted = true;
 	for (size_t i = 0; i < model->num_types; i++) {
 		struct vds_model_type *type = model->types[i];
-		if (model->keep_paths && strchr(type->t.name, '.') &&
-		    type->t.kind != VDS_TYPE_OPAQUE)
+		if (model->keep_paths && strchr(type->t.name, '.')) {
+			model->fault = type->mark;
+			if (type->t.kind == VDS_TYPE_OPAQUE)
+				return vds_error_create(VDS_ERROR_FORMAT,
+					"%s: there is no such anonymous type",
+					type->t.name);
 			type->t.name = "";	/* a path, not a name */
+		}
 		n += vds_type_is_listed(type);
 	}
 	p->types = vds_malloc_array(n, sizeof(*p->types));

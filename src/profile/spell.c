@@ -86,6 +86,12 @@ static bool take_suffix(const char *text, size_t *len, struct suffix *ret)
 	return true;
 }
 
+bool vds_spelling_is_ambiguous(const char *name, size_t len)
+{
+	struct suffix suffix;
+	return len && (name[len - 1] == ' ' || take_suffix(name, &len, &suffix));
+}
+
 static struct vds_error *wrap(struct vds_model *model,
 			      const struct suffix *suffix,
 			      struct vds_model_type **type)

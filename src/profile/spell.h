@@ -22,6 +22,9 @@ bool vds_spelled_i64(const char *text, size_t len, int64_t *ret);
 struct vds_error *vds_model_spelled(struct vds_model *model, const char *text,
 				    size_t len, struct vds_model_type **ret);
 
+/* True if a type of this name would read as something else: "int*", "a[2]". */
+bool vds_spelling_is_ambiguous(const char *name, size_t len);
+
 struct vds_spelled_member {
 	uint32_t offset;
 	unsigned int bit_pos;

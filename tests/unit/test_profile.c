@@ -274,6 +274,10 @@ static const struct {
 	 "      '': 0x0 A\n", "t.yaml:3:3: A: unnamed members nest"},
 	{"format: vadose-profile/1\ntypes:\n  A:\n    struct: 4\n    members:\n"
 	 "      a: 0x0 int[4611686018427387904]\n", "t.yaml:"},
+	{"format: vadose-profile/1\ntypes:\n  A:\n    struct: 4\n    members:\n"
+	 "      u: 0x0 A.u\n", "t.yaml:6:7: A.u: there is no such anonymous"},
+	{"format: vadose-profile/1\ntypes:\n  A:\n    struct: 4\n    members:\n"
+	 "      u.v: 0x0 int\n", "t.yaml:6:12: u.v: a '.' in a member"},
 	{"format: vadose-profile/1\nsymbols: {a: 1, a: 2}\n",
 	 "t.yaml:2:17: a: duplicate key"},
 	{"format: vadose-profile/1\nsymbols: {a: 0x100000000}\n",
@@ -372,6 +376,48 @@ START_TEST(model_is_canonical_and_trims)
 }
 END_TEST
 
+/* Names that a hostile or C++ PDB may have, and what becomes of them. */
+START_TEST(odd_names_stay_what_they_are)
+{
+	static const char *const names[] = {
+		"int*", "a[2]", "b*4", "c.d", "Foo<int *>", "e ", "op[]", " f",
+		"g: h", "yes", "1", "\n", "\xff", "\xe2\x80\xae" "x",
+	};
+	static const char *const expected[] = {
+		"int_", "a[2_", "b*_", "c_d", "Foo<int *>", "e_", "op[]", " f",
+		"g: h", "yes", "1", "\n", "\xef\xbf\xbd", "\xef\xbf\xbd" "x",
+	};
+	struct vds_model *m;
+	struct vds_model_type *t, *s;
+	struct vds_profile *p, *q;
+	_cleanup_(vds_str_deinit) struct vds_str one = {0}, two = {0};
+	ck_assert_ptr_null(vds_model_create(&m));
+	ck_assert_ptr_null(vds_model_define(m, VDS_TYPE_STRUCT, "S", 1, 64,
+					    NULL, &s));
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(names); i++) {
+		size_t len = strlen(names[i]);
+		ck_assert_ptr_null(vds_model_define(m, VDS_TYPE_UNION, names[i],
+						    len, 1, NULL, &t));
+		ck_assert_ptr_null(vds_model_member(m, s, names[i], len,
+						    (uint32_t)i, 0, 0, t));
+		ck_assert_ptr_null(vds_model_symbol(m, names[i], len, 1));
+	}
+	ck_assert_ptr_null(vds_model_finish(m, NULL, NULL, 0, &p));
+	ck_assert_ptr_null(vds_profile_emit(p, &one));
+	q = parse(vds_str_cstr(&one));
+	ck_assert_ptr_null(vds_profile_emit(q, &two));
+	ck_assert_str_eq(one.data, vds_str_cstr(&two));
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(names); i++)
+		ck_assert_msg(vds_profile_type(q, expected[i]), "%s",
+			      expected[i]);
+	const struct vds_type *type = vds_profile_type(q, "S");
+	ck_assert_uint_eq(type->num_members, VDS_ARRAY_SIZE(names));
+	ck_assert_str_eq(type->members[0].type->name, "int_");
+	vds_profile_destroy(p);
+	vds_profile_destroy(q);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("profile");
@@ -385,6 +431,7 @@ int main(void)
 			    VDS_ARRAY_SIZE(bad));
 	tcase_add_test(tc, nul_in_a_name_is_refused);
 	tcase_add_test(tc, model_is_canonical_and_trims);
+	tcase_add_test(tc, odd_names_stay_what_they_are);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
