@@ -139,7 +139,12 @@ static bool find_system(struct inference *in)
 		       "PID 4, name, page tables; both of its lists close");
 		return true;
 	}
-	return false;
+	if (!vds_system_scan(kernel, in->tlb, &kernel->system_process))
+		return false;
+	record(in, "PsInitialSystemProcess", kernel->system_process,
+	       "found by its name in kernel memory; no pointer leads to it",
+	       "PID 4, name, page tables; both of its lists close");
+	return true;
 }
 
 /*

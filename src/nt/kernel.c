@@ -236,6 +236,18 @@ static struct vds_error *discover(struct opening *o, bool thorough)
 	return NULL;
 }
 
+/* Some dumps hold chosen pieces of virtual memory and no page tables. */
+static struct vds_error *refuse_virtual(const struct vds_image *image)
+{
+	size_t blocks, ranges;
+	vds_image_virtual_blocks(image, &blocks);
+	vds_image_ranges(image, &ranges);
+	if (!blocks || ranges)
+		return NULL;
+	return vds_error_create(VDS_ERROR_UNSUPPORTED,
+				"a small dump: pieces of virtual memory without page tables, from which processes and sections can't be read");
+}
+
 /* Steps 1 and 2. On VDS_ERROR_NO_PROFILE the best find is adopted. */
 static struct vds_error *find_kernel(struct opening *o)
 {
@@ -288,6 +300,9 @@ struct vds_error *vds_kernel_open(const struct vds_image *image,
 	struct vds_error *err = o.kernel && o.tlb ? NULL : &vds_enomem;
 	if (!err) {
 		o.kernel->image = image;
+		err = refuse_virtual(image);
+	}
+	if (!err) {
 		err = find_kernel(&o);
 	}
 	if (!err) {

@@ -21,4 +21,11 @@ struct vds_system_check {
 void vds_system_check(const struct vds_kernel *kernel, struct vds_tlb *tlb,
 		      uint64_t eprocess, struct vds_system_check *ret);
 
+/*
+ * Looks for System in all of the kernel's memory, by its name; false if it
+ * isn't there. Costs at most one reading of the image.
+ */
+bool vds_system_scan(const struct vds_kernel *kernel, struct vds_tlb *tlb,
+		     uint64_t *ret);
+
 #endif

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "nt/pte.h"
+#include "nt/pte_mask.h"
 #include "testpte.h"
 
 static const struct testprofile_type types[] = {TESTPTE_TYPES, {NULL, 0}};
@@ -228,6 +229,39 @@ START_TEST(without_a_mask_nothing_is_guessed)
 }
 END_TEST
 
+START_TEST(the_mask_is_what_swizzled_entries_have_in_common)
+{
+	struct vds_pte_format f = era_n_with_mask(0);
+	struct vds_mask_vote vote = {0};
+	uint64_t mask = 1;
+	for (uint64_t i = 0; i < 40; i++)
+		vds_mask_vote_add(&vote, &f, (i << 37) | TESTPTE_MASK_45 | 0x80);
+	/* What is valid, empty, a marker or marked as natural has no say. */
+	vds_mask_vote_add(&vote, &f, 0);
+	vds_mask_vote_add(&vote, &f, 0x1063);
+	vds_mask_vote_add(&vote, &f, UINT64_C(0xffffffff00000420));
+	vds_mask_vote_add(&vote, &f, UINT64_C(0xd80cc21e4d700490));
+	ck_assert_uint_eq(vote.samples, 40);
+	ck_assert(vds_mask_vote_result(&vote, &mask));
+	ck_assert_uint_eq(mask, TESTPTE_MASK_45);
+	/* One smeared entry in forty doesn't matter, ten do. */
+	vds_mask_vote_add(&vote, &f, 0x80);
+	ck_assert(vds_mask_vote_result(&vote, &mask));
+	ck_assert_uint_eq(mask, TESTPTE_MASK_45);
+	vds_mask_vote_add(&vote, &f, 0x80);
+	vds_mask_vote_add(&vote, &f, 0x80);
+	ck_assert(!vds_mask_vote_result(&vote, &mask));
+	/* Processors without the flaw need none. */
+	vote = (struct vds_mask_vote){0};
+	for (uint64_t i = 0; i < 15; i++)
+		vds_mask_vote_add(&vote, &f, (i << 12) | 0x80);
+	ck_assert(!vds_mask_vote_result(&vote, &mask));
+	vds_mask_vote_add(&vote, &f, 0x80);
+	ck_assert(vds_mask_vote_result(&vote, &mask));
+	ck_assert_uint_eq(mask, 0);
+}
+END_TEST
+
 START_TEST(a_profile_without_pte_types_is_refused)
 {
 	struct vds_pte_format f;
@@ -256,6 +290,7 @@ int main(void)
 	tcase_add_test(tc, addresses_are_sign_extended);
 	tcase_add_test(tc, newer_arrays_hold_plain_pointers);
 	tcase_add_test(tc, without_a_mask_nothing_is_guessed);
+	tcase_add_test(tc, the_mask_is_what_swizzled_entries_have_in_common);
 	tcase_add_test(tc, a_profile_without_pte_types_is_refused);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
