@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""One machine in every container: the rows of sharedmem are the same bytes.
+"""One machine in every container: sharedmem prints the same bytes of rows, and
+hash the same hash of the memory.
 
 usage: same_rows.py VADOSE MKSCENE ISF2YAML
 
@@ -10,6 +11,7 @@ those that it writes. Skips (77) without a profile of the kernel.
 """
 import argparse
 import gzip
+import hashlib
 import os
 import pathlib
 import struct
@@ -46,6 +48,7 @@ class Memory:
         self.data = path.read_bytes()
         self.pages = len(self.data) // PAGE
         self.zero = bytes(PAGE)
+        self.sha256 = hashlib.sha256(self.data).hexdigest()
 
     def page(self, number):
         return self.data[number * PAGE:(number + 1) * PAGE]
@@ -214,6 +217,15 @@ def rows_of(bench, image):
             if b'"kind":"sharedmem_view"' in line], None
 
 
+def stream_hash(bench, image):
+    done = subprocess.run([bench.vadose, "-q", "-f", image, "hash"],
+                          capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        if line.startswith("stream-zero"):
+            return line.split()[1]
+    return done.stderr.strip()
+
+
 def difference(got, want):
     for number, (a, b) in enumerate(zip(got, want)):
         if a != b:
@@ -221,11 +233,14 @@ def difference(got, want):
     return f"{len(got)} rows, not {len(want)}"
 
 
-def check(bench, name, image, want, needs):
+def check(bench, name, image, memory, want, needs):
     got, error = rows_of(bench, image)
     if got == want:
-        print(f"{name}: the same {len(want)} rows")
-        return True
+        digest = stream_hash(bench, image)
+        same = digest == memory.sha256
+        print(f"{name}: the same {len(want)} rows" if same else
+              f"FAIL {name}: hash {digest}, not {memory.sha256}")
+        return same
     if error and needs and f"lib{needs}" in error:
         print(f"{name}: not in this build ({needs})")
         return True
@@ -244,13 +259,13 @@ def check_all(bench, raw):
         path = folder / name
         with open(path, "wb") as out:
             write(memory, out)
-        ok &= check(bench, name, path, want, needs)
+        ok &= check(bench, name, path, memory, want, needs)
         path.unlink()
     for target in ("raw", "lime", "aff4"):
         path = folder / f"converted.{target}"
         subprocess.run([bench.vadose, "-q", "-f", raw, "convert", "--to",
                         target, path], check=True)
-        ok &= check(bench, path.name, path, want, "serd")
+        ok &= check(bench, path.name, path, memory, want, "serd")
     return ok
 
 
