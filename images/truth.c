@@ -349,6 +349,9 @@ static void put_group(FILE *f, const char *name, struct edge *edges, size_t n)
 		json_key_hex(f, "start", v->start);
 		json_key_hex(f, "end_last_page", end - VDS_PAGE_SIZE);
 		json_key_hex(f, "end", end - 1);
+		/* In no VAD tree, only on the section's own list of views. */
+		if (v->unlinked)
+			(void)fputs(",\"unlinked\":true", f);
 		(void)fputs(last ? "}]" : "}", f);
 	}
 	(void)fputs("}", f);
@@ -360,14 +363,14 @@ static void put_shared(struct world *w, FILE *f)
 
 	for (const struct process *p = w->scene->processes; p; p = p->next)
 		for (const struct view *v = p->views; v; v = v->next)
-			all += v->section && !v->unlinked;
+			all += v->section != NULL;
 	_cleanup_free_ struct edge *edges = vds_malloc_array(all,
 							     sizeof(*edges));
 	if (!edges)
 		return;
 	for (const struct process *p = w->scene->processes; p; p = p->next)
 		for (const struct view *v = p->views; v; v = v->next)
-			if (v->section && !v->unlinked)
+			if (v->section)
 				edges[n++] = (struct edge){
 					section_proto(v->section, v->offset),
 					v };

@@ -56,6 +56,7 @@ enum {
 	COL_WRITABLE,
 	COL_EXECUTABLE,
 	COL_CROSS_SESSION,
+	COL_SOURCES,
 	NUM_COLS,
 };
 
@@ -106,6 +107,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_WRITABLE] = {"sharing.writable", VDS_KIND_BOOL, WIDE, "Writable", NULL, "some view of the group may write to the shared pages", NULL},
 	[COL_EXECUTABLE] = {"sharing.executable", VDS_KIND_BOOL, WIDE, "Executable", NULL, "some view of the group may execute", NULL},
 	[COL_CROSS_SESSION] = {"sharing.cross_session", VDS_KIND_BOOL, WIDE, "Cross-session", NULL, "views in different sessions", NULL},
+	[COL_SOURCES] = {"sharing.sources", VDS_KIND_FLAGS, WIDE, "Sources", NULL, "who knows the view: vad_tree, view_list (the control area's own)", NULL},
 };
 
 static const struct vds_option options[] = {
@@ -265,7 +267,7 @@ static bool has_selected(struct vds_run *run, const struct context *c,
 			c->sharing->views[group->first_view + i];
 		const struct vds_process *process =
 			vds_process_at(run, view->process);
-		if (process && process->selected)
+		if (!process || process->selected)
 			return true;
 	}
 	return false;
@@ -357,6 +359,27 @@ static void fill_group(struct vds_run *run, const struct context *c,
 		(unsigned long long)group->first_page));
 }
 
+static const char *sources_of(const struct vds_view *view)
+{
+	static const char *const words[] = {
+		[VDS_VIEW_IN_TREE] = "vad_tree",
+		[VDS_VIEW_IN_LIST] = "view_list",
+		[VDS_VIEW_IN_TREE | VDS_VIEW_IN_LIST] = "vad_tree view_list",
+	};
+	return words[view->sources & 3];
+}
+
+/* A process that no list of processes leads to, only the view itself. */
+static void fill_unknown_process(const struct vds_view *view,
+				 struct vds_value *v)
+{
+	for (size_t i = COL_PID; i <= COL_SESSION; i++)
+		v[i] = vds_absent(VDS_BAD_DATA);
+	v[COL_PATH] = v[COL_PROCESS_START] = v[COL_PROCESS_EXITED] =
+		vds_absent(VDS_NOT_APPLICABLE);
+	v[COL_EPROCESS] = vds_addr(view->eprocess);
+}
+
 static void fill_process(const struct vds_process *p, struct vds_value *v)
 {
 	v[COL_PID] = vds_int(p->pid);
@@ -412,9 +435,11 @@ static struct vds_error *emit_group(struct vds_run *run, size_t index,
 			c->sharing->views[group->first_view + i];
 		const struct vds_process *process =
 			vds_process_at(run, view->process);
-		if (!process)
-			return &vds_enomem;
-		fill_process(process, v);
+		if (process)
+			fill_process(process, v);
+		else
+			fill_unknown_process(view, v);
+		v[COL_SOURCES] = vds_flags(sources_of(view));
 		fill_view(view, group->grade != VDS_GRADE_NONE, v);
 		/* Views without a usable section may differ in it. */
 		if (!group->has_pages)
@@ -449,6 +474,7 @@ static struct vds_error *run_sharedmem(struct vds_run *run,
 		.verify = strcmp(vds_option_str(run, "verify"), "pte") ?
 				  VDS_VERIFY_NONE : VDS_VERIFY_PTE,
 	};
+	how.listed = how.verify != VDS_VERIFY_NONE;
 	size_t n;
 	const char *const *backings = vds_option_strs(run, "backing", &n);
 	for (size_t i = 0; i < n; i++)

@@ -99,6 +99,8 @@ static void sample_array(const struct vds_share_group *group,
 static uint64_t own_frame(const struct vds_process *process,
 			  const struct vds_view *view, uint64_t va)
 {
+	if (!process)
+		return 0;
 	struct vds_vad vad = {
 		.node = view->node, .start = view->start, .end = view->end,
 		.type = view->type, .protection = view->protection,
@@ -165,7 +167,10 @@ void vds_group_grade(struct vds_share_group *group,
 		     void *ctx)
 {
 	struct sample sample = {0};
-	const struct vds_process *first = process(ctx, views[0]->process);
+	/* Any process of the table lends its task; the first view's may be none. */
+	const struct vds_process *first = process(ctx, 0);
+	if (!first)
+		return;
 	_cleanup_free_ uint64_t *frames =
 		calloc(group->num_views, sizeof(*frames));
 	if (!frames) {

@@ -183,6 +183,9 @@ static void mark_views(const struct vds_process *processes,
 {
 	for (size_t i = 0; i < num_views; i++) {
 		struct vds_view *view = &views[i];
+		/* What nobody vouches for is not known good. */
+		if (view->process == VDS_NO_PROCESS)
+			continue;
 		view->known = (uint8_t)known_of(
 			view, &processes[view->process], elected);
 		if (view->known)
@@ -220,6 +223,8 @@ struct vds_error *vds_known_mark(const struct vds_process *processes,
 	if (!ranges)
 		return &vds_enomem;
 	for (size_t i = 0; i < num_views; i++) {
+		if (views[i].process == VDS_NO_PROCESS)
+			continue;
 		struct range *range = &ranges[views[i].process];
 		if (!range->end)
 			range->first = i;

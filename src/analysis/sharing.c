@@ -187,13 +187,16 @@ static void describe(struct vds_share_group *group,
 	uint32_t session = 0;
 	for (size_t i = 0; i < group->num_views; i++) {
 		const struct vds_view *view = views[i];
-		const struct vds_process *process = &processes[view->process];
 		uint32_t protection = view->protection;
-		if (!i || view->process != views[i - 1]->process)
+		if (!i || view->process != views[i - 1]->process ||
+		    view->eprocess != views[i - 1]->eprocess)
 			group->num_processes++;
 		group->writable |= vds_protection_writable(protection) &&
 				   !vds_protection_copy_on_write(protection);
 		group->executable |= vds_protection_executable(protection);
+		if (view->process == VDS_NO_PROCESS)
+			continue;
+		const struct vds_process *process = &processes[view->process];
 		if (process->session_why != VDS_PRESENT)
 			continue;
 		group->cross_session |=

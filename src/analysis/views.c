@@ -25,12 +25,37 @@ static struct vds_view *push(struct vds_view_list *list)
 	return &list->views[list->count++];
 }
 
+struct vds_error *vds_view_list_add(struct vds_view_list *list,
+				    const struct vds_view *view)
+{
+	struct vds_view *slot = push(list);
+	if (!slot)
+		return &vds_enomem;
+	*slot = *view;
+	return NULL;
+}
+
 /* Does the VAD show section pages? (SiC's test, and no device memory.) */
 static bool is_view(const struct vds_vad *vad, bool physical)
 {
 	if (vad->is_private || !vad->has_section || !vad->first_prototype_pte)
 		return false;
 	return physical || vad->type != VDS_VAD_DEVICE_PHYSICAL;
+}
+
+void vds_view_init(struct vds_view *view, const struct vds_vad *vad)
+{
+	*view = (struct vds_view){
+		.node = vad->node,
+		.start = vad->start,
+		.end = vad->end,
+		.first_prototype_pte = vad->first_prototype_pte,
+		.last_contiguous_pte = vad->last_contiguous_pte,
+		.subsection_address = vad->subsection,
+		.file_object = vad->file_object,
+		.protection = vad->protection,
+		.type = (uint8_t)vad->type,
+	};
 }
 
 struct vds_error *vds_views_collect(const struct vds_process *process,
@@ -44,18 +69,9 @@ struct vds_error *vds_views_collect(const struct vds_process *process,
 		struct vds_view *view = push(list);
 		if (!view)
 			return &vds_enomem;
-		*view = (struct vds_view){
-			.node = vad->node,
-			.start = vad->start,
-			.end = vad->end,
-			.first_prototype_pte = vad->first_prototype_pte,
-			.last_contiguous_pte = vad->last_contiguous_pte,
-			.subsection_address = vad->subsection,
-			.file_object = vad->file_object,
-			.process = (uint32_t)process->index,
-			.protection = vad->protection,
-			.type = (uint8_t)vad->type,
-		};
+		vds_view_init(view, vad);
+		view->process = (uint32_t)process->index;
+		view->sources = VDS_VIEW_IN_TREE;
 	}
 	return NULL;
 }

@@ -14,6 +14,13 @@ struct vds_view_list {
 
 void vds_view_list_deinit(struct vds_view_list *list);
 
+/* Appends a copy of @view. */
+struct vds_error *vds_view_list_add(struct vds_view_list *list,
+				    const struct vds_view *view);
+
+/* The view that @vad makes; process and sources are the caller's to set. */
+void vds_view_init(struct vds_view *view, const struct vds_vad *vad);
+
 /*
  * Appends each prototype-backed VAD of @process; sections are not resolved yet.
  * Views of physical memory (VadType 1) only with @physical: their "prototype

@@ -53,14 +53,23 @@ struct vds_view {
 	 * has_pages; otherwise the prototype PTE could not be placed.
 	 */
 	uint64_t first_page, last_page;
-	uint32_t process;	/* index in the process table */
+	uint64_t eprocess;	/* its process; 0 = that of `process` */
+	uint32_t process;	/* index in the process table, or VDS_NO_PROCESS */
 	uint32_t group;		/* index into groups */
 	uint32_t protection;	/* initial, 5-bit code */
 	uint8_t type;		/* enum vds_vad_type */
 	uint8_t known;		/* enum vds_known_good */
+	uint8_t sources;	/* VDS_VIEW_IN_* */
 	bool has_pages;
 	bool proven;		/* takes part in a hardware proof */
 };
+
+/* The view's process is not in the process table: see its eprocess. */
+#define VDS_NO_PROCESS UINT32_MAX
+
+/* Which source knows a view. */
+#define VDS_VIEW_IN_TREE 0x1	/* the VAD tree of its process */
+#define VDS_VIEW_IN_LIST 0x2	/* the control area's own list of views */
 
 /* Views that overlap, directly or through each other. */
 struct vds_share_group {
@@ -91,6 +100,11 @@ enum vds_verify {
 struct vds_sharing_options {
 	enum vds_verify verify;
 	bool physical;		/* also views of \Device\PhysicalMemory */
+	/*
+	 * Also read the lists of views of the control areas: views of VADs and
+	 * processes that no tree and no list of processes leads to.
+	 */
+	bool listed;
 	/* Only groups with at least so many views are verified (0: 2). */
 	size_t min_views;
 };

@@ -73,6 +73,15 @@ vds_vad_iterate(const struct vds_process *process);
 VDS_EXPORT const struct vds_vad *vds_vad_next(struct vds_vad_iter *iter);
 
 /*
+ * The single VAD at kernel address @node, whoever pointed there (a control
+ * area's list of views, an address typed in). level is 0. BAD_DATA if the bytes
+ * are no plausible VAD: pool tag of none (where it can be read), start > end, or
+ * a range that is not in user space.
+ */
+VDS_EXPORT enum vds_why vds_vad_at(const struct vds_process *process,
+				   uint64_t node, struct vds_vad *ret);
+
+/*
  * "private", "mapped", "image", "physical", "awe", "write-watch",
  * "large-pages", "rotate", "large-section"; static storage. VDS_VAD_NONE is
  * "private" or "mapped" by @is_private.
