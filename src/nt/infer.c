@@ -90,6 +90,7 @@ struct inference {
 	struct vds_kernel *kernel;
 	struct vds_tlb *tlb;
 	const struct vds_pointers *pointers;
+	bool deep;		/* search all memory for System, if need be */
 	struct vds_error *err;	/* the first; nothing is inferred after it */
 };
 
@@ -139,7 +140,8 @@ static bool find_system(struct inference *in)
 		       "PID 4, name, page tables; both of its lists close");
 		return true;
 	}
-	if (!vds_system_scan(kernel, in->tlb, &kernel->system_process))
+	if (!in->deep ||
+	    !vds_system_scan(kernel, in->tlb, &kernel->system_process))
 		return false;
 	record(in, "PsInitialSystemProcess", kernel->system_process,
 	       "found by its name in kernel memory; no pointer leads to it",
@@ -409,10 +411,10 @@ static void find_root(struct inference *in)
 struct vds_error *vds_kernel_infer_symbols(struct vds_kernel *kernel,
 					   struct vds_tlb *tlb,
 					   const struct vds_pointers *pointers,
-					   bool *ret_found)
+					   bool deep, bool *ret_found)
 {
 	struct inference in = {.kernel = kernel, .tlb = tlb,
-			       .pointers = pointers};
+			       .pointers = pointers, .deep = deep};
 	/* Another kernel's addresses mean nothing in this one. */
 	memset(kernel->binding.has_symbol, 0,
 	       sizeof(kernel->binding.has_symbol));

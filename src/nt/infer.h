@@ -28,12 +28,13 @@ void vds_pointers_deinit(struct vds_pointers *pointers);
  * and finds System, the list heads and the object manager's tables by their
  * structure; each goes into kernel->inferences with how it was checked.
  * *ret_found is false if not even System is to be found: the layout is wrong.
- * Errors: out of memory.
+ * Only with @deep all of the kernel's memory is searched for it. Errors: out
+ * of memory.
  */
 struct vds_error *vds_kernel_infer_symbols(struct vds_kernel *kernel,
 					   struct vds_tlb *tlb,
 					   const struct vds_pointers *pointers,
-					   bool *ret_found);
+					   bool deep, bool *ret_found);
 
 /* Appends to kernel->inferences; all strings are static. */
 struct vds_error *vds_kernel_infer(struct vds_kernel *kernel, const char *what,

@@ -95,12 +95,33 @@ void vds_kernel_find_build_lab(struct vds_kernel *kernel, struct vds_tlb *tlb)
 	}
 }
 
+/*
+ * KUSER_SHARED_DATA has no build number before Windows 10. Where NtBuildLab
+ * isn't in the image either, the version tells the last build of each, whose
+ * layouts then have to fit.
+ */
+static uint32_t likely_build(const struct vds_kernel *kernel)
+{
+	if (kernel->build || kernel->kuser.major != 6)
+		return kernel->build;
+	switch (kernel->kuser.minor) {
+	case 1:
+		return 7601;
+	case 2:
+		return 9200;
+	case 3:
+		return 9600;
+	default:
+		return 0;
+	}
+}
+
 static void put_identity(const struct vds_kernel *kernel,
 			 struct vds_profile_identity *ret)
 {
 	*ret = (struct vds_profile_identity){
 		.age = kernel->pdb.age, .arch = "x64",
-		.build = kernel->build, .revision = kernel->revision,
+		.build = likely_build(kernel), .revision = kernel->revision,
 	};
 	/* Without a name in the image: the kernel that such a machine runs. */
 	const char *name = kernel->pdb.name[0] ? kernel->pdb.name :
@@ -148,13 +169,14 @@ static struct vds_error *try_layout(struct vds_kernel *kernel,
 				    struct vds_profile *profile,
 				    struct vds_tlb *tlb,
 				    const struct vds_pointers *pointers,
-				    unsigned int *ret_fit)
+				    bool deep, unsigned int *ret_fit)
 {
 	bool found = false;
 	*ret_fit = 0;
 	struct vds_error *err = bind(kernel, profile, tlb);
 	if (!err)
-		err = vds_kernel_infer_symbols(kernel, tlb, pointers, &found);
+		err = vds_kernel_infer_symbols(kernel, tlb, pointers, deep,
+					       &found);
 	if (!err && found)
 		err = vds_layout_fit(kernel, tlb, ret_fit);
 	/* A profile that lacks what we need is just not the one. */
@@ -167,15 +189,40 @@ static struct vds_error *load_and_try(struct vds_kernel *kernel,
 				      const struct vds_store_entry *entry,
 				      struct vds_tlb *tlb,
 				      const struct vds_pointers *pointers,
-				      unsigned int *ret_fit)
+				      bool deep, unsigned int *ret_fit)
 {
 	struct vds_profile *profile;
 	struct vds_error *err = vds_store_load(entry, &profile);
-	return err ? err : try_layout(kernel, profile, tlb, pointers, ret_fit);
+	return err ? err : try_layout(kernel, profile, tlb, pointers, deep,
+				      ret_fit);
 }
 
 /* Layouts of one build; a pack has about five. */
 #define MAX_LAYOUTS ((size_t)64)
+/* Of these, how many are worth a search of all of the kernel's memory. */
+#define MAX_DEEP ((size_t)8)
+
+/* Tries @entries in order; the best of them, if any fits at all. */
+static struct vds_error *find_best(struct vds_kernel *kernel,
+				   const struct vds_store_entry *entries,
+				   size_t count, struct vds_tlb *tlb,
+				   const struct vds_pointers *pointers,
+				   bool deep, size_t *ret_best,
+				   unsigned int *ret_fit)
+{
+	for (size_t i = 0; i < count && *ret_fit < VDS_FIT_PERFECT; i++) {
+		unsigned int fit;
+		struct vds_error *err = load_and_try(kernel, &entries[i], tlb,
+						     pointers, deep, &fit);
+		if (err)
+			return err;
+		if (fit > *ret_fit) {
+			*ret_fit = fit;
+			*ret_best = i;
+		}
+	}
+	return NULL;
+}
 
 /* Tries all of @entries and keeps the one that fits best, if any does. */
 static struct vds_error *choose_layout(struct vds_kernel *kernel,
@@ -184,22 +231,22 @@ static struct vds_error *choose_layout(struct vds_kernel *kernel,
 				       bool *ret_ok)
 {
 	struct vds_pointers pointers = {0};
-	unsigned int best_fit = 0, fit = 0;
-	size_t best = 0, last = SIZE_MAX;
+	unsigned int fit = 0;
+	size_t best = 0;
+	bool deep = false;
 	struct vds_error *err = vds_pointers_collect(kernel, tlb, &pointers);
-	count = VDS_MIN(count, MAX_LAYOUTS);
-	for (size_t i = 0; i < count && !err && best_fit < VDS_FIT_PERFECT;
-	     i++) {
-		err = load_and_try(kernel, &entries[i], tlb, &pointers, &fit);
-		last = i;
-		if (!err && fit > best_fit) {
-			best_fit = fit;
-			best = i;
-		}
+	if (!err)
+		err = find_best(kernel, entries, VDS_MIN(count, MAX_LAYOUTS),
+				tlb, &pointers, false, &best, &fit);
+	if (!err && !fit) {
+		deep = true;
+		err = find_best(kernel, entries, VDS_MIN(count, MAX_DEEP), tlb,
+				&pointers, true, &best, &fit);
 	}
-	*ret_ok = best_fit >= VDS_FIT_ENOUGH;
-	if (!err && *ret_ok && last != best)
-		err = load_and_try(kernel, &entries[best], tlb, &pointers,
+	*ret_ok = fit >= VDS_FIT_ENOUGH;
+	/* The last one tried isn't always the best one. */
+	if (!err && *ret_ok)
+		err = load_and_try(kernel, &entries[best], tlb, &pointers, deep,
 				   &fit);
 	vds_pointers_deinit(&pointers);
 	return err;
@@ -285,7 +332,7 @@ static struct vds_error *load_file(struct vds_kernel *kernel,
 	if (err)
 		vds_profile_destroy(profile);
 	else
-		err = try_layout(kernel, profile, tlb, &pointers, &fit);
+		err = try_layout(kernel, profile, tlb, &pointers, true, &fit);
 	vds_pointers_deinit(&pointers);
 	if (!err && !kernel->system_process)
 		err = vds_error_prefix(vds_store_no_profile(&want),
