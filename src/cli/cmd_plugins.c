@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `vadose plugins`, and the help page of a plugin. */
+#include <string.h>
+
 #include "base/str.h"
 #include "base/util.h"
 #include "cli/commands.h"
@@ -19,19 +21,93 @@ static void put_entry(struct vds_str *out, const struct vds_plugin_entry *entry)
 		       entry->plugin->summary);
 }
 
+static const char *const kind_names[VDS_NUM_KINDS] = {
+	[VDS_KIND_BOOL] = "yes/no", [VDS_KIND_INT] = "integer",
+	[VDS_KIND_HEX] = "hex", [VDS_KIND_ADDR] = "address",
+	[VDS_KIND_SIZE] = "size", [VDS_KIND_TIME] = "time",
+	[VDS_KIND_STR] = "text", [VDS_KIND_BYTES] = "bytes",
+	[VDS_KIND_FLAGS] = "flags", [VDS_KIND_INTS] = "integers",
+	[VDS_KIND_STRS] = "texts",
+};
+
+/* Text of a Markdown table's cell: '|' would end it. */
+static void put_cell(struct vds_str *out, const char *text)
+{
+	for (; text && *text; text++) {
+		if (*text == '|')
+			vds_str_putc(out, '\\');
+		vds_str_putc(out, *text);
+	}
+}
+
+static void put_markdown_options(struct vds_str *out,
+				 const struct vds_plugin *plugin)
+{
+	if (plugin->num_options)
+		vds_str_puts(out, "\n| option | default | |\n|---|---|---|\n");
+	for (size_t i = 0; i < plugin->num_options; i++) {
+		const struct vds_option *option = &plugin->options[i];
+		vds_str_printf(out, "| `%s%s ",
+			       option->flags & VDS_OPTION_POSITIONAL ? "" :
+								       "--",
+			       option->name);
+		put_cell(out, vds_option_value_name(option));
+		vds_str_printf(out, "` | %s | ", option->def ? option->def : "");
+		put_cell(out, option->doc);
+		vds_str_puts(out, " |\n");
+	}
+}
+
+static void put_markdown(struct vds_str *out, const struct vds_plugin *plugin)
+{
+	vds_str_printf(out, "\n## %s %s\n\n%s. Records of kind `%s`.\n",
+		       plugin->name, plugin->version, plugin->summary,
+		       plugin->record);
+	put_markdown_options(out, plugin);
+	vds_str_puts(out, "\n| column | kind | |\n|---|---|---|\n");
+	for (size_t i = 0; i < plugin->num_columns; i++) {
+		const struct vds_column *column = &plugin->columns[i];
+		vds_str_printf(out, "| `%s` | %s | ", column->name,
+			       kind_names[column->kind]);
+		put_cell(out, column->doc);
+		if (column->unit)
+			vds_str_printf(out, " (%s)", column->unit);
+		vds_str_puts(out, " |\n");
+	}
+}
+
+/* Takes --markdown out of the arguments; it is this command's own. */
+static bool take_markdown(struct vds_cli *cli)
+{
+	int at = cli->args.rest;
+	if (at >= cli->argc || strcmp(cli->argv[at], "--markdown"))
+		return false;
+	cli->args.rest++;
+	return true;
+}
+
 int vds_cmd_plugins(struct vds_cli *cli)
 {
+	bool markdown = take_markdown(cli);
 	_cleanup_(vds_str_deinit) struct vds_str out = {0};
 	struct vds_registry *registry = &cli->registry;
 	struct vds_error *err = vds_cli_take_rest(cli);
 	if (!err)	/* -p may stand behind the command */
 		err = vds_cli_open_registry(cli);
-	if (!err)
+	/* The page is about this program, unless folders are named. */
+	if (!err && (!markdown || cli->args.plugin_dirs.count))
 		err = vds_registry_load_all(registry);
 	if (err)
 		return vds_cli_fail(err);
-	for (size_t i = 0; i < registry->count; i++)
-		put_entry(&out, &registry->entries[i]);
+	if (markdown)
+		vds_str_puts(&out, "# Plugins\n\nMade from their declarations "
+			     "by `vadose plugins --markdown`.\n");
+	for (size_t i = 0; i < registry->count; i++) {
+		if (!markdown)
+			put_entry(&out, &registry->entries[i]);
+		else if (registry->entries[i].plugin)
+			put_markdown(&out, registry->entries[i].plugin);
+	}
 	return out.failed ? vds_cli_fail(&vds_enomem) :
 			    vds_cli_print(out.data, out.len);
 }
