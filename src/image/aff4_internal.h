@@ -28,7 +28,7 @@
 
 #define VDS_AFF4_TURTLE_MAX ((size_t)16 << 20)
 #define VDS_AFF4_MAP_MAX ((size_t)56 << 20)	/* 2 M entries of 28 bytes */
-#define VDS_AFF4_IDX_MAX ((size_t)4 << 20)
+#define VDS_AFF4_IDX_MAX ((size_t)24 << 20)
 #define VDS_AFF4_CHUNK_MAX ((uint64_t)8 << 20)
 #define VDS_AFF4_DEPTH_MAX 8			/* maps in maps, images of images */
 #define VDS_AFF4_VOLUMES_MAX 64

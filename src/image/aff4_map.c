@@ -9,7 +9,7 @@
 #include "base/util.h"
 
 #define ENTRY_SIZE 28
-#define LINES_MAX 65536
+#define LINES_MAX 524288	/* c-aff4 writes one per unreadable range */
 /* Parts of maps within maps that are worked off, as many as ranges at most. */
 #define PARTS_MAX ((size_t)1 << 20)
 
@@ -95,7 +95,12 @@ static struct vds_error *read_lines(struct vds_aff4 *a, struct map *map,
 		while (end && (p[end - 1] == '\r' || p[end - 1] == ' '))
 			end--;
 		struct line *line = &map->lines[map->num_lines++];
-		line->urn = vds_arena_strndup(arena, p, end);
+		/* Most of many lines repeat the one before. */
+		if (map->num_lines > 1 && !strncmp(line[-1].urn, p, end) &&
+		    !line[-1].urn[end])
+			line->urn = line[-1].urn;
+		else
+			line->urn = vds_arena_strndup(arena, p, end);
 		if (!line->urn)
 			return &vds_enomem;
 		p += len + (p[len] == '\n');
@@ -448,6 +453,20 @@ static struct vds_error *map_map(struct mapper *mapper, const char *urn)
 	return err;
 }
 
+/* `winpmem --format elf` stores a core file in place of the memory itself. */
+static struct vds_error *check_plain(const struct vds_aff4_target *target)
+{
+	uint8_t head[4] = {0};
+	if (target->kind != VDS_AFF4_MEMBER)
+		return NULL;
+	vds_aff4_member_read(target->member, 0, head, sizeof(head), false);
+	if (memcmp(head, "\177ELF", 4))
+		return NULL;
+	return vds_error_create(VDS_ERROR_UNSUPPORTED,
+		"member <%s> is an ELF core: unzip it and open that file",
+		target->urn);
+}
+
 struct vds_error *vds_aff4_map_object(struct vds_aff4 *a, const char *urn)
 {
 	struct mapper mapper = {.a = a};
@@ -457,7 +476,8 @@ struct vds_error *vds_aff4_map_object(struct vds_aff4 *a, const char *urn)
 		err = map_map(&mapper, urn);
 	} else if (!err) {
 		uint64_t size = a->targets[number].size;
-		if (size != UINT64_MAX)
+		err = check_plain(&a->targets[number]);
+		if (!err && size != UINT64_MAX)
 			err = add_target_range(a, number, 0, size, 0);
 		a->image->stream_size = size == UINT64_MAX ? 0 : size;
 	}

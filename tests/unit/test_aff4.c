@@ -572,6 +572,35 @@ START_TEST(nonsense_is_refused)
 }
 END_TEST
 
+/* One member "PhysicalMemory" without a word of metadata about it. */
+static void plain(struct temp *t, const char *data, size_t len)
+{
+	struct vds_zip_writer w = {0};
+	temp_open(t);
+	w.fd = fileno(t->f);
+	ck_assert_ptr_null(vds_zip_add(&w, "container.description", V,
+				       strlen(V)));
+	ck_assert_ptr_null(vds_zip_add(&w, "PhysicalMemory", data, len));
+	ck_assert_ptr_null(vds_zip_finish(&w, V));
+	vds_zip_writer_deinit(&w);
+}
+
+START_TEST(a_member_may_be_the_memory)
+{
+	struct temp t;
+	plain(&t, "memory", 6);
+	struct vds_image *image = open_ok(&t);
+	ck_assert_uint_eq(vds_image_stream_size(image), 6);
+	ck_assert_uint_eq(first_byte(image, 5), 'y');
+	ck_assert_str_eq(vds_image_dialect(image), "plain member");
+	vds_image_close(image);
+	temp_close(&t);
+	plain(&t, "\177ELF....", 8);
+	open_fails(&t, VDS_ERROR_UNSUPPORTED, "ELF core");
+	temp_close(&t);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("aff4");
@@ -597,6 +626,7 @@ int main(void)
 		tcase_add_test(tc, excess_of_an_entry_is_absent);
 		tcase_add_test(tc, petabytes_of_a_constant_are_not_scanned);
 		tcase_add_test(tc, nonsense_is_refused);
+		tcase_add_test(tc, a_member_may_be_the_memory);
 		suite_add_tcase(suite, tc);
 	}
 	return run_suite(suite);
