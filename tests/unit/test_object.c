@@ -115,6 +115,12 @@ static void teardown(void)
 	testnt_deinit(&nt);
 }
 
+static void setup_again(void)
+{
+	teardown();
+	setup();
+}
+
 static const struct vds_section_names *build(void)
 {
 	const struct vds_section_names *names;
@@ -371,6 +377,50 @@ START_TEST(an_unnamed_section_is_known_by_its_holder)
 }
 END_TEST
 
+START_TEST(running_out_of_memory_is_an_error)
+{
+	bool complete = false;
+
+	for (size_t limit = 1; limit < 64 * 1024; limit += 509) {
+		const struct vds_section_names *names = NULL;
+		struct vds_error *err;
+		enum vds_why why;
+
+		vds_arena_deinit(&nt.task.arena);
+		vds_arena_init(&nt.task.arena, limit);
+		nt.task.nomem = false;
+		err = vds_section_names_build(&nt.task, &names);
+		complete = !err;
+		if (err)
+			vds_error_destroy(err);
+		else
+			ck_assert_str_eq(vds_section_name(names, CA, &why),
+					 "\\BaseNamedObjects\\shm42");
+	}
+	ck_assert(complete);
+}
+END_TEST
+
+START_TEST(any_page_may_be_missing)
+{
+	for (uint64_t page = 0; page < 16; page++) {
+		const struct vds_section_names *names;
+		enum vds_why why;
+
+		setup_again();
+		testnt_unmap(&nt, NT_BASE + 0x1000 * page);
+		names = build();
+		/* The pages of the tables, the types and the names. */
+		if (page < 2)
+			ck_assert_ptr_null(vds_section_name(names, CA, &why));
+		else
+			ck_assert_ptr_nonnull(
+				vds_section_name(names, CA, &why));
+		ck_assert(page >= 2 || nt.task.notes.count);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("object");
@@ -387,6 +437,8 @@ int main(void)
 	tcase_add_test(tc, entries_of_other_builds);
 	tcase_add_test(tc, broken_tables);
 	tcase_add_test(tc, an_unnamed_section_is_known_by_its_holder);
+	tcase_add_test(tc, running_out_of_memory_is_an_error);
+	tcase_add_test(tc, any_page_may_be_missing);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -448,6 +448,32 @@ START_TEST(nodes_beside_absent_pages)
 }
 END_TEST
 
+START_TEST(running_out_of_memory_is_no_short_list)
+{
+	enum { DEPTH = 600 };
+
+	for (uint64_t i = 0; i < DEPTH; i++) {
+		put_short(NODE(i), 10 * (DEPTH - i), 10 * (DEPTH - i) + 2);
+		if (i)
+			link_nodes(NODE(i - 1), NODE(i), 0);
+	}
+	process.vad_root = NODE(0);
+	process.vad_count = 0;	/* so that the visited set has to grow */
+	for (size_t limit = 1; limit < 128 * 1024; limit += 1021) {
+		uint32_t n = 0;
+
+		vds_arena_deinit(&nt.task.arena);
+		vds_arena_init(&nt.task.arena, limit);
+		nt.task.nomem = false;
+		struct vds_vad_iter *it = vds_vad_iterate(&process);
+		while (vds_vad_next(it))
+			n++;
+		ck_assert(n == DEPTH || nt.task.nomem);
+	}
+	ck_assert(!nt.task.nomem);
+}
+END_TEST
+
 START_TEST(an_empty_tree_has_no_nodes)
 {
 	process.vad_root = 0;
@@ -526,6 +552,7 @@ int main(void)
 	tcase_add_test(tc, order_and_overlap_are_checked);
 	tcase_add_test(tc, a_degenerate_tree_is_walked_to_its_end);
 	tcase_add_test(tc, nodes_beside_absent_pages);
+	tcase_add_test(tc, running_out_of_memory_is_no_short_list);
 	tcase_add_test(tc, an_empty_tree_has_no_nodes);
 	tcase_add_test(tc, an_address_finds_its_vad);
 	tcase_add_test(tc, protection_words);
