@@ -10,7 +10,7 @@
 struct parser {
 	struct vds_arena *arena;
 	struct vds_symbol_path path;
-	const char *cache;	/* default, or that of the last cache* element */
+	const char *cache;	/* default, or of the last cache* */
 };
 
 static bool is_url(const char *s)

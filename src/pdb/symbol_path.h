@@ -2,7 +2,7 @@
 /*
  * A symbol path as Windows debuggers read it from _NT_SYMBOL_PATH: elements
  * between semicolons, each of them
- *   srv*STORE*STORE*...		stores, the nearest first; an empty one is the
+ *   srv*STORE*STORE*...	stores, the nearest first; an empty one is the
  *				default cache; what a server sends is kept in
  *				the first directory
  *   srv*			the default cache and Microsoft's server

@@ -15,7 +15,7 @@ struct types {
 	struct vds_tpi tpi;
 	struct vds_model *model;
 	unsigned int pointer;
-	struct vds_model_type **handles;	/* by type index; NULL: not yet */
+	struct vds_model_type **handles;	/* by index; NULL: not yet */
 	uint32_t *pending;	/* nameless definitions to be filled in */
 	size_t num_pending, cap_pending;
 };
