@@ -106,7 +106,8 @@ static struct vds_error *step(struct walk *w)
 {
 	struct vds_lime_header h = {0};
 	bool whole = vds_lime_read_header(w->image, w->pos, &h);
-	if (!whole || (h.magic != VDS_AVML_MAGIC && h.magic != VDS_LIME_MAGIC)) {
+	if (!whole ||
+	    (h.magic != VDS_AVML_MAGIC && h.magic != VDS_LIME_MAGIC)) {
 		if (!w->records)
 			return vds_error_create(VDS_ERROR_NOT_MINE, "no AVML");
 		w->done = true;

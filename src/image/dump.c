@@ -216,7 +216,8 @@ static struct vds_error *read_dump_header(struct vds_dump *dump)
 	if (n < dump->header_size)
 		return vds_error_create(VDS_ERROR_FORMAT,
 					"crash dump header: the file ends at offset 0x%zx, before the header does (0x%llx)",
-					n, (unsigned long long)dump->header_size);
+					n,
+					(unsigned long long)dump->header_size);
 	dump->type = vds_le32(dump->header + layout_of(dump)->type);
 	return NULL;
 }

@@ -28,7 +28,7 @@ struct elf {
 	uint64_t phoff;
 	uint16_t phentsize;
 	uint32_t phnum;
-	uint64_t lost;		/* bytes that the file should hold but doesn't */
+	uint64_t lost;		/* bytes that should be in the file */
 	/* The first segment at physical address 0. */
 	bool has_zero;
 	uint64_t zero_offset;

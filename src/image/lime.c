@@ -86,7 +86,8 @@ struct vds_error *vds_lime_check_header(struct vds_image *image, uint64_t pos,
 static bool is_next_header(const struct walk *w, const uint8_t *p)
 {
 	return vds_le32(p) == VDS_LIME_MAGIC && vds_le32(p + 4) == 1 &&
-	       vds_le64(p + 8) > w->last && vds_le64(p + 16) >= vds_le64(p + 8) &&
+	       vds_le64(p + 8) > w->last &&
+	       vds_le64(p + 16) >= vds_le64(p + 8) &&
 	       vds_le64(p + 16) < VDS_PA_LIMIT && !vds_le64(p + 24);
 }
 

@@ -306,8 +306,8 @@ static struct vds_error *find_sibling(const char *path, const char *suffix,
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
 	size_t stem = strlen(base) - 5;	/* ".vmem", ".vmss", ".vmsn" */
-	_cleanup_free_ char *dir = slash ? strndup(path, (size_t)(base - path)) :
-					   strdup("./");
+	_cleanup_free_ char *dir =
+		slash ? strndup(path, (size_t)(base - path)) : strdup("./");
 	_cleanup_free_ char *wanted = NULL;
 	*ret = NULL;
 	if (asprintf(&wanted, "%.*s%s", (int)stem, base, suffix) < 0)
