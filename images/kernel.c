@@ -12,6 +12,9 @@
 #define KUSER UINT64_C(0xfffff78000000000)
 /* Room behind the last symbol, whose size no symbol table gives. */
 #define TAIL 0x20000u
+/* CR4 of a running x64 system; bit 12 turns the fifth level on. */
+#define CR4 UINT64_C(0x1506f8)
+#define CR4_LA57 (UINT64_C(1) << 12)
 #define TIMESTAMP 0x5f7f4a2eu
 
 /* Globals that are filled somewhere, and how many bytes of each. */
@@ -198,7 +201,7 @@ static void put_stub(struct world *w)
 	mem_put64(w, pa, UINT64_C(0x00000001000600e9));
 	mem_put64(w, pa + 0x70, w->base + 0x1000);
 	mem_put64(w, pa + 0xa0, w->kernel.dtb);
-	mem_put64(w, pa + 0xa8, w->scene->la57 ? 0x1506f8 : 0x1506f8 & ~0x1000u);
+	mem_put64(w, pa + 0xa8, CR4 | (w->scene->la57 ? CR4_LA57 : 0));
 }
 
 static void put_string(struct world *w, const char *symbol, const char *text)

@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Golden tests: scene -> image -> vadose -> what is expected.
 
-usage: run.py [--update] [--only NAME] VADOSE MKSCENE ISF2YAML CASES
+usage: run.py [--update] [--only NAME] VADOSE MKSCENE CASES
 
-A line of CASES is a test (see golden.txt for the forms). Scenes are built from
-images/, kernels come from profiles/ or, where those lack one, from the symbol
-tables beside the checkout; without either the test is skipped (exit 77).
+A line of CASES is a test: its form, its name, and the arguments of the case_
+function below. Scenes are built from images/ for kernels of profiles/.
 --update writes the expected files anew; look at the diff before committing.
 """
 import argparse
@@ -25,16 +24,10 @@ import truth as truth_module
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
-SHARED = pathlib.Path(os.environ.get("VDS_SHARED_DATA",
-                                     SOURCE / ".." / "shared" / "data"))
+PROFILES = SOURCE / "profiles"
 # A hostile image may cost no more than this.
 MAX_SECONDS = 2
 MAX_MEMORY = 256 << 20
-SKIP = 77
-
-
-class Skip(Exception):
-    pass
 
 
 def kernels():
@@ -42,7 +35,7 @@ def kernels():
     for line in (HERE / "kernels.txt").read_text().splitlines():
         line = line.split("#")[0].split()
         if line:
-            table[line[0]] = line[1:]
+            table[line[0]] = "".join(line[1:3])
     return table
 
 
@@ -52,26 +45,7 @@ class Bench:
     def __init__(self, args, folder):
         self.vadose = os.path.abspath(args.vadose)
         self.mkscene = os.path.abspath(args.mkscene)
-        self.isf2yaml = os.path.abspath(args.isf2yaml)
         self.folder, self.kernels = pathlib.Path(folder), kernels()
-
-    def profile(self, kernel):
-        guid, age, build = self.kernels[kernel]
-        out = self.folder / f"{kernel}.yaml"
-        if out.exists():
-            return out
-        key = f"{guid}{age}"
-        done = subprocess.run(
-            [self.vadose, "-s", SOURCE / "profiles", "profile", "show",
-             "--yaml", key], capture_output=True)
-        if done.returncode == 0 and done.stdout:
-            out.write_bytes(done.stdout)
-            return out
-        table = SHARED / "isf" / f"{guid}-{age}.json.xz"
-        if not table.exists():
-            raise Skip(f"no profile of {kernel} ({key}), and no {table}")
-        subprocess.run([self.isf2yaml, table, out], check=True)
-        return out
 
     def image(self, scene, kernel, container="raw"):
         name = scene.replace("/", "-")
@@ -79,13 +53,13 @@ class Bench:
         if not image.exists():
             option = {"raw": "-r", "lime": "-l"}[container]
             subprocess.run(
-                [self.mkscene, "-p", self.profile(kernel), "-b",
-                 self.kernels[kernel][2], option, image, "-t",
-                 image.with_suffix(".json"),
-                 SOURCE / "images" / f"{scene}.scene"], check=True)
+                [self.mkscene, "-p", PROFILES, "-k",
+                 self.kernels[kernel], option, image, "-t",
+                 image.with_suffix(".json"), SOURCE / "images" /
+                 f"{scene}.scene"], check=True)
         return image
 
-    def run(self, image, kernel, arguments, limits=False):
+    def run(self, image, arguments, limits=False):
         def limit():
             resource.setrlimit(resource.RLIMIT_CPU,
                                (MAX_SECONDS, MAX_SECONDS + 1))
@@ -93,8 +67,8 @@ class Bench:
         # Sanitizers need address space of their own; what counts is measured.
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         done = subprocess.run(
-            [self.vadose, "-f", image.name, "-q", "--profile",
-             self.profile(kernel), *arguments], cwd=self.folder,
+            [self.vadose, "-f", image.name, "-q", "-s", PROFILES,
+             *arguments], cwd=self.folder,
             capture_output=True, timeout=120,
             preexec_fn=limit if limits and not sanitized() else None)
         after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -135,7 +109,7 @@ def expect_file(update, name, got):
 def case_output(bench, args, name, scene, kernel, status, *arguments):
     """The whole output, byte for byte."""
     image = bench.image(scene, kernel)
-    done = bench.run(image, kernel, arguments)
+    done = bench.run(image, arguments)
     lines = expect_file(args.update, f"{name}.txt", done.stdout)
     if done.returncode != int(status):
         lines.append(f"exit status {done.returncode}, not {status}: "
@@ -149,8 +123,8 @@ def case_truth(bench, args, name, scene, kernel, container="raw"):
     truth = json.loads(image.with_suffix(".json").read_text())
     lines = []
     for plugin, compare in truth_module.COMPARE.items():
-        one = bench.run(image, kernel, ["-j1", "-r", "ndjson", plugin])
-        two = bench.run(image, kernel, ["-j2", "-r", "ndjson", plugin])
+        one = bench.run(image, ["-j1", "-r", "ndjson", plugin])
+        two = bench.run(image, ["-j2", "-r", "ndjson", plugin])
         if one.stdout != two.stdout:
             lines.append(f"{plugin}: -j1 and -j2 differ")
         found = compare(truth, records(one.stdout))
@@ -176,7 +150,7 @@ def case_hostile(bench, args, name, scene, kernel, container="raw"):
     image = bench.image(scene, kernel, container)
     lines = []
     for plugin in truth_module.COMPARE:
-        done = bench.run(image, kernel, ["-r", "ndjson", plugin], limits=True)
+        done = bench.run(image, ["-r", "ndjson", plugin], limits=True)
         assert done.returncode in (0, 3), \
             f"{plugin}: exit {done.returncode}: {done.stderr.decode()}"
         rows = records(done.stdout)
@@ -189,7 +163,7 @@ def case_hostile(bench, args, name, scene, kernel, container="raw"):
 
 def update_command(args):
     return shlex.join(["tests/golden/run.py", "--update", args.vadose,
-                       args.mkscene, args.isf2yaml,
+                       args.mkscene,
                        os.path.relpath(args.cases, SOURCE)])
 
 
@@ -202,10 +176,9 @@ def main():
     parser.add_argument("--only")
     parser.add_argument("vadose")
     parser.add_argument("mkscene")
-    parser.add_argument("isf2yaml")
     parser.add_argument("cases")
     args = parser.parse_args()
-    failed = skipped = passed = 0
+    failed = passed = 0
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(args, folder)
         for line in pathlib.Path(args.cases).read_text().splitlines():
@@ -214,10 +187,6 @@ def main():
                 continue
             try:
                 lines = CASES[words[0]](bench, args, *words[1:])
-            except Skip as why:
-                print(f"skip {words[1]}: {why}")
-                skipped += 1
-                continue
             except (AssertionError, subprocess.SubprocessError) as why:
                 lines = [str(why)]
             print(f"{'FAIL' if lines else 'ok'} {words[1]}")
@@ -227,8 +196,8 @@ def main():
                 print(f"    if that is right now: {update_command(args)}")
             failed += bool(lines)
             passed += not lines
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else SKIP if skipped and not passed else 0)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)
 
 
 if __name__ == "__main__":
