@@ -71,6 +71,20 @@ _ULARGE_INTEGER _VPB _DEVICE_OBJECT _DRIVER_OBJECT _KSYSTEM_TIME LIST_ENTRY32
 LIST_ENTRY64 _STRING64 _STRING32 _RTL_RB_TREE _POOL_TYPE _MMPTE_LIST
 _MMPTE_TIMESTAMP _LIST_ENTRY _UNICODE_STRING'''.split()
 
+# Single members of types that change otherwise: at the same place in every
+# symbol table since 9600.
+STABLE = {
+    '_PEB': {'ApiSetMap': (0x68, 'void*'),
+             'ReadOnlySharedMemoryBase': (0x88, 'void*'),
+             'AnsiCodePageData': (0xa0, 'void*'),
+             'OemCodePageData': (0xa8, 'void*'),
+             'UnicodeCaseTableData': (0xb0, 'void*'),
+             'GdiSharedHandleTable': (0xf8, 'void*')},
+    '_TOKEN': {'SessionId': (0x78, 'unsigned long')},
+    # Not for 26100, where EPROCESS.Session leads to something else.
+    '_MM_SESSION_SPACE': {'SessionId': (0x8, 'unsigned long')},
+}
+
 
 class Type:
     """A struct or union: its members by name, in the order of the file."""
@@ -295,6 +309,22 @@ def invariants(profiles):
     return out
 
 
+def add_stable(types, without=()):
+    """Adds STABLE where the published facts leave it out."""
+    for name, members in STABLE.items():
+        if name in without:
+            continue
+        t = types.setdefault(name, Type())
+        added = [m for m in members if m not in t.members]
+        for member in added:
+            offset, spelled = members[member]
+            t.members[member] = Member(offset, None, spelled)
+        if added:
+            note = ', '.join(added) + \
+                ': the same in every symbol table from 9600 to 22000'
+            t.note = f'{t.note}; {note}' if t.note else note
+
+
 def la57(types):
     t = Type(0x10, f'{DYNDATA}: ObDecodeShift 11, ObAttributesShift 8')
     t.members = dict(types['_HANDLE_TABLE_ENTRY'].members)
@@ -334,6 +364,7 @@ def main():
         types = facts.of(number, 'HDR')
         for t in types.values():
             t.note = HEADERS % f'{number}.{revision}'
+        add_stable(types)
         write(target, 'ntkrnlmp', number, revision, types, extra)
         write(target, 'ntkrla57', number, revision, la57(types), extra)
     older, dump = facts.of('22631', 'HDR'), facts.of('26100', 'TXT')
@@ -344,6 +375,7 @@ def main():
             print(f'{name}: 26100 lacks {sorted(bits - now)}', file=sys.stderr)
     types = {name: merge(name, t, older.get(name), dump.get(name))
              for name, t in facts.of('26100', 'CS').items()}
+    add_stable(types, without=('_MM_SESSION_SPACE',))
     write(target, 'ntkrnlmp', '26100', '', types, extra)
     write(target, 'ntkrla57', '26100', '', la57(types), extra)
 
