@@ -84,6 +84,8 @@ STABLE = {
     # Not for 26100, where EPROCESS.Session leads to something else.
     '_MM_SESSION_SPACE': {'SessionId': (0x8, 'unsigned long')},
 }
+SESSION = ('Volatility 3 and vmi-rs (not in the PDB): it begins as '
+           '_MM_SESSION_SPACE did')
 
 
 class Type:
@@ -376,6 +378,8 @@ def main():
     types = {name: merge(name, t, older.get(name), dump.get(name))
              for name, t in facts.of('26100', 'CS').items()}
     add_stable(types, without=('_MM_SESSION_SPACE',))
+    session = types['_PSP_SESSION_SPACE'] = Type(note=SESSION)
+    session.members['SessionId'] = Member(0x8, None, 'unsigned long')
     write(target, 'ntkrnlmp', '26100', '', types, extra)
     write(target, 'ntkrla57', '26100', '', la57(types), extra)
 
