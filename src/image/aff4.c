@@ -55,11 +55,16 @@ static size_t aff4_read(const struct vds_image *image, uint64_t source,
 	return 0;
 }
 
+const struct vds_aff4 *vds_aff4_of(const struct vds_image *image)
+{
+	return image->read == aff4_read ? image->ctx : NULL;
+}
+
 void vds_aff4_symbolic(const struct vds_image *image, uint64_t source,
 		       const char **ret_urn, uint64_t *ret_offset)
 {
-	const struct vds_aff4 *a = image->ctx;
-	if (image->read != aff4_read)
+	const struct vds_aff4 *a = vds_aff4_of(image);
+	if (!a)
 		return;
 	const struct vds_aff4_target *target =
 		&a->targets[source >> VDS_AFF4_SOURCE_BITS];

@@ -270,6 +270,8 @@ struct vds_error *vds_aff4_map_object(struct vds_aff4 *a, const char *urn);
 
 /* aff4.c */
 
+/* The volumes behind @image, or NULL if it isn't AFF4. */
+const struct vds_aff4 *vds_aff4_of(const struct vds_image *image);
 /*
  * If @image is AFF4 and its position @source lies in a pattern: the URN of that
  * symbolic stream and the offset in it; else both stay as they are.

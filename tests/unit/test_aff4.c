@@ -4,8 +4,10 @@
 
 #include "base/work.h"
 #include "image/aff4_internal.h"
+#include "image/aff4_verify.h"
 #include "image/aff4_write.h"
 #include "image/aff4_yaml.h"
+#include "image/oldhash.h"
 #include "image/zip_write.h"
 #include "image_temp.h"
 
@@ -89,6 +91,36 @@ START_TEST(codecs_accept_what_other_tools_write)
 	vds_decoder_deinit(&decoder);
 }
 END_TEST
+
+/* RFC 1321, A.5, and FIPS 180-1, appendix A, each in two parts. */
+START_TEST(old_hashes_have_their_test_vectors)
+{
+	static const uint8_t md5[] = {0x90, 0x01, 0x50, 0x98, 0x3c, 0xd2, 0x4f,
+				      0xb0, 0xd6, 0x96, 0x3f, 0x7d, 0x28, 0xe1,
+				      0x7f, 0x72};
+	static const uint8_t sha1[] = {0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06, 0x81,
+				       0x6a, 0xba, 0x3e, 0x25, 0x71, 0x78, 0x50,
+				       0xc2, 0x6c, 0x9c, 0xd0, 0xd8, 0x9d};
+	struct vds_oldhash hash;
+	uint8_t out[VDS_SHA1_SIZE];
+	vds_md5_init(&hash);
+	vds_oldhash_update(&hash, "a", 1);
+	vds_oldhash_update(&hash, "bc", 2);
+	vds_md5_final(&hash, out);
+	ck_assert_mem_eq(out, md5, sizeof(md5));
+	vds_sha1_init(&hash);
+	vds_oldhash_update(&hash, "abc", 3);
+	vds_sha1_final(&hash, out);
+	ck_assert_mem_eq(out, sha1, sizeof(sha1));
+}
+END_TEST
+
+static void on_check(void *ctx, const struct vds_aff4_check *check)
+{
+	ck_assert_str_eq(check->type, "SHA256");
+	ck_assert(check->equal);
+	++*(int *)ctx;
+}
 
 /* --- the chunk cache -------------------------------------------------- */
 
@@ -316,6 +348,10 @@ START_TEST(what_is_written_is_read)
 		ck_assert_uint_eq(r[1].pa, 0x20000);
 		ck_assert_uint_eq(vds_image_notes(to)->count, 0);
 		same_digest(from, to);
+		int checks = 0;
+		ck_assert_ptr_null(vds_aff4_verify(to, NULL, on_check,
+						   &checks));
+		ck_assert_int_eq(checks, 1);
 		vds_image_close(to);
 	} else if (vds_codec_available(options.codec)) {
 		open_fails(&aff4, VDS_ERROR_UNSUPPORTED, "serd");
@@ -608,6 +644,7 @@ int main(void)
 	tcase_add_loop_test(tc, codecs_give_back_what_they_got, 0,
 			    VDS_NUM_CODECS);
 	tcase_add_test(tc, codecs_accept_what_other_tools_write);
+	tcase_add_test(tc, old_hashes_have_their_test_vectors);
 	tcase_add_test(tc, the_cache_keeps_chunks_and_bad_news);
 	tcase_add_test(tc, threads_share_the_cache);
 	tcase_add_test(tc, names_are_decoded_once);

@@ -7,6 +7,7 @@
  */
 #include <sys/stat.h>
 
+#include "image/aff4_verify.h"
 #include "image/codec.h"
 #include "image/digest.h"
 #include "image/turtle.h"
@@ -357,6 +358,29 @@ START_TEST(metadata_is_passed_on)
 }
 END_TEST
 
+static void count_check(void *ctx, const struct vds_aff4_check *check)
+{
+	size_t *equal = ctx;
+	ck_assert_msg(check->equal, "%s: %s, not %s", check->type,
+		      check->computed, check->stored);
+	++*equal;
+}
+
+/* Evimetry stores MD5 and SHA-1 of each stream: four in a set of two. */
+START_TEST(stored_hashes_are_verified)
+{
+	struct vds_image *image;
+	size_t equal = 0;
+	if (!vds_codec_available(VDS_CODEC_SNAPPY))
+		return;
+	ck_assert_ptr_null(vds_image_open(
+		path_of(STD "Striped/Base-Linear_1.aff4"), NULL, &image));
+	ck_assert_ptr_null(vds_aff4_verify(image, NULL, count_check, &equal));
+	ck_assert_uint_eq(equal, 4);
+	vds_image_close(image);
+}
+END_TEST
+
 int main(void)
 {
 	folder = getenv("VDS_SHARED_DATA");
@@ -383,6 +407,7 @@ int main(void)
 	tcase_add_test(tc, encrypted_volumes_are_refused);
 	tcase_add_test(tc, a_missing_part_is_named);
 	tcase_add_test(tc, metadata_is_passed_on);
+	tcase_add_test(tc, stored_hashes_are_verified);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
