@@ -10,7 +10,7 @@ enum id {
 	IMAGE, RENDERER, OUT, PLUGIN_DIR, PROFILE_DIR, QUIET, VERBOSE, HELP,
 	VERSION, THREADS, DTB, KERNEL_BASE, PROFILE, PROFILE_MATCH, FORMAT,
 	ACQUIRED_AT, PROGRESS, PID, PROCESS, LIMIT, FIELDS, SORT, WHERE,
-	FAIL_ON,
+	FAIL_ON, HASH,
 };
 
 struct option {
@@ -33,6 +33,7 @@ static const struct option options[] = {
 	{PROGRESS, 0, "progress", "WHEN", "auto, always or never"},
 	{HELP, 'h', "help", NULL, "this page, or that of the plugin"},
 	{VERSION, 0, "version", NULL, "the version"},
+	{HASH, 0, "hash", NULL, "put the image's SHA-256 into run_start"},
 	{DTB, 0, "dtb", "ADDR", "physical address of the top page table"},
 	{KERNEL_BASE, 0, "kernel-base", "ADDR", "virtual address of the kernel"},
 	{PROFILE, 0, "profile", "FILE", "use this profile"},
@@ -105,6 +106,8 @@ static bool set_flag(struct vds_args *args, enum id id)
 		args->help = true;
 	else if (id == VERSION)
 		args->version = true;
+	else if (id == HASH)
+		args->hash = true;
 	return true;
 }
 

@@ -32,6 +32,7 @@ struct vds_args {
 	const char *fields, *where, *sort;
 	uint64_t limit;			/* 0 = none */
 	bool fail_on;
+	bool hash;			/* SHA-256 of the image in run_start */
 	/* The first word that is no option, and what follows it. */
 	const char *command;
 	int rest;			/* index of the argument after it */

@@ -9,8 +9,8 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/info.h"
+#include "cli/meter.h"
 #include "cli/output.h"
-#include "cli/progress.h"
 #include "config.h"
 #include "image/image.h"
 #include "plugin/arrange.h"
@@ -311,9 +311,9 @@ static struct vds_error *run_session(struct job *job,
 				     struct vds_tally *ret_tally)
 {
 	const struct vds_args *args = &job->cli->args;
-	struct vds_progress progress;
-	vds_progress_init(&progress, args->progress, args->quiet,
-			  vds_output_is_terminal(&job->output));
+	struct vds_meter meter;
+	vds_meter_init(&meter, args->progress, args->quiet,
+		       vds_output_is_terminal(&job->output));
 	struct vds_session session = {
 		.kernel = job->kernel,
 		.plugin = job->entry->plugin,
@@ -324,11 +324,11 @@ static struct vds_error *run_session(struct job *job,
 		.selected = job->selected,
 		.limit = args->sort ? 0 : args->limit,
 		.threads = threads_of(args),
-		.progress = vds_progress_update,
-		.progress_ctx = &progress,
+		.progress = vds_meter_update,
+		.progress_ctx = &meter,
 	};
 	struct vds_error *err = vds_session_run(&session);
-	vds_progress_end(&progress);
+	vds_meter_end(&meter);
 	vds_notes_merge(&job->notes, &session.notes);
 	vds_notes_deinit(&session.notes);
 	vds_notes_merge(&job->notes, vds_image_notes(job->image));

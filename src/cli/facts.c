@@ -7,10 +7,11 @@
 #include "base/sha256.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "image/digest.h"
 
 enum {
 	TOOL_NAME, TOOL_VERSION, IMAGE_PATH, IMAGE_SIZE, IMAGE_FORMAT,
-	IMAGE_DIALECT, OS_BUILD, OS_REVISION, OS_BUILD_LAB, KERNEL_BASE,
+	IMAGE_DIALECT, IMAGE_SHA256, IMAGE_SHA256_SOURCE, OS_BUILD, OS_REVISION, OS_BUILD_LAB, KERNEL_BASE,
 	KERNEL_DTB, KERNEL_DTB_METHOD, PDB_NAME, PDB_GUID, PDB_AGE,
 	PROFILE_PATH, PROFILE_SHA256, PROFILE_MATCH, PROFILE_CONFIDENCE,
 	TIMESTAMP_SOURCE, MODULE_PATH, MODULE_SHA256, RUN_OPTIONS,
@@ -26,6 +27,9 @@ const struct vds_column vds_run_start_columns[] = {
 	[IMAGE_SIZE] = F("image.size", SIZE, "bytes of the container"),
 	[IMAGE_FORMAT] = F("image.format", STR, "container format"),
 	[IMAGE_DIALECT] = F("image.dialect", STR, "variant of the format"),
+	[IMAGE_SHA256] = F("image.sha256", STR, "of the container's bytes"),
+	[IMAGE_SHA256_SOURCE] = F("image.sha256_source", STR,
+				  "how that is known: computed (--hash)"),
 	[OS_BUILD] = F("os.build", INT, "NT build number"),
 	[OS_REVISION] = F("os.revision", INT, "update build revision"),
 	[OS_BUILD_LAB] = F("os.build_lab", STR, "NtBuildLab"),
@@ -119,6 +123,23 @@ static struct vds_error *set_time(struct vds_facts *facts,
 	}
 	*end = 0;
 	facts->values[TIMESTAMP_SOURCE] = vds_str(source);
+	return NULL;
+}
+
+static struct vds_error *set_hash(struct vds_facts *facts,
+				  const struct vds_image *image)
+{
+	struct vds_digest digest;
+	char hex[VDS_SHA256_HEX_SIZE];
+	struct vds_error *err = vds_image_digest_file(image, NULL, &digest);
+	/* A folder has no bytes of its own; the record says nothing then. */
+	if (err && vds_error_catch(err, VDS_ERROR_UNSUPPORTED))
+		return NULL;
+	if (err)
+		return err;
+	vds_sha256_hex(digest.sha256, hex);
+	facts->values[IMAGE_SHA256] = keep(facts, hex);
+	facts->values[IMAGE_SHA256_SOURCE] = vds_str("computed");
 	return NULL;
 }
 
@@ -253,6 +274,8 @@ struct vds_error *vds_facts_init(struct vds_facts *facts,
 	vds_image_fingerprint(kernel, facts->image_id);
 	set_kernel(facts, kernel);
 	struct vds_error *err = set_time(facts, args, kernel);
+	if (!err && args->hash)
+		err = set_hash(facts, image);
 	if (!err)
 		err = set_options(facts, args, options);
 	if (!err)

@@ -264,6 +264,14 @@ def check_files(vadose, temp):
     expect(got.returncode == 73 and out.read_bytes() == before, got)
     expect(not [f for f in os.listdir(temp) if f.startswith("out.")],
            "a file was left behind")
+    got = vadose("-q", "--hash", "-r", "ndjson", "pslist")
+    start = json.loads(got.stdout.splitlines()[0])["image"]
+    with open(vadose.image, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest() \
+            if hasattr(hashlib, "file_digest") else \
+            hashlib.sha256(file.read()).hexdigest()
+    expect(start["sha256"] == digest and
+           start["sha256_source"] == "computed", start)
     # A reader that leaves early gets no complaint.
     pipe = subprocess.Popen(
         [vadose.program, "-q", "-f", vadose.image, "--profile",

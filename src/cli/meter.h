@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How far a run is, on stderr: for people only, never in the data. */
-#ifndef VDS_CLI_PROGRESS_H
-#define VDS_CLI_PROGRESS_H
+#ifndef VDS_CLI_METER_H
+#define VDS_CLI_METER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct vds_progress {
+struct vds_meter {
 	bool on;
 	bool shown;		/* something stands on the line */
 	uint64_t next;		/* ns, monotonic: not before */
@@ -16,11 +16,11 @@ struct vds_progress {
 /*
  * @when: "auto" (stderr is a terminal that rows don't go to), "always", "never".
  */
-void vds_progress_init(struct vds_progress *progress, const char *when,
+void vds_meter_init(struct vds_meter *meter, const char *when,
 		       bool quiet, bool rows_to_terminal);
-/* Called by one thread at a time. @ctx is the struct vds_progress. */
-void vds_progress_update(void *ctx, size_t done, size_t total);
+/* Called by one thread at a time. @ctx is the struct vds_meter. */
+void vds_meter_update(void *ctx, size_t done, size_t total);
 /* Clears the line. */
-void vds_progress_end(struct vds_progress *progress);
+void vds_meter_end(struct vds_meter *meter);
 
 #endif

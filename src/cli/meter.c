@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/progress.h"
+#include "cli/meter.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,33 +17,33 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
-void vds_progress_init(struct vds_progress *progress, const char *when,
+void vds_meter_init(struct vds_meter *meter, const char *when,
 		       bool quiet, bool rows_to_terminal)
 {
 	bool always = !strcmp(when, "always");
 	bool automatic = !strcmp(when, "auto") && !quiet && !rows_to_terminal &&
 			 isatty(STDERR_FILENO) == 1;
-	*progress = (struct vds_progress){
+	*meter = (struct vds_meter){
 		.on = always || automatic,
 		.next = always ? 0 : now() + DELAY,
 	};
 }
 
-void vds_progress_update(void *ctx, size_t done, size_t total)
+void vds_meter_update(void *ctx, size_t done, size_t total)
 {
-	struct vds_progress *progress = ctx;
-	if (!progress->on || !total || now() < progress->next)
+	struct vds_meter *meter = ctx;
+	if (!meter->on || !total || now() < meter->next)
 		return;
 	fprintf(stderr, "\r%3zu %% (%zu of %zu)", done * 100 / total, done,
 		total);
 	fflush(stderr);
-	progress->shown = true;
-	progress->next = now() + STEP;
+	meter->shown = true;
+	meter->next = now() + STEP;
 }
 
-void vds_progress_end(struct vds_progress *progress)
+void vds_meter_end(struct vds_meter *meter)
 {
-	if (progress->shown)
+	if (meter->shown)
 		fputs("\r\033[K", stderr);
-	progress->shown = false;
+	meter->shown = false;
 }
