@@ -380,6 +380,7 @@ def main():
     add_stable(types, without=('_MM_SESSION_SPACE',))
     session = types['_PSP_SESSION_SPACE'] = Type(note=SESSION)
     session.members['SessionId'] = Member(0x8, None, 'unsigned long')
+    types['_EPROCESS'].members['Session'].spelled = '_PSP_SESSION_SPACE*'
     write(target, 'ntkrnlmp', '26100', '', types, extra)
     write(target, 'ntkrla57', '26100', '', la57(types), extra)
 
