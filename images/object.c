@@ -173,10 +173,10 @@ static void put_type(struct world *w, enum object_type i)
 		       types[i].name, 0);
 	put(w, &w->kernel, va, "_OBJECT_TYPE", "Index", i);
 	(void)put_opt(w, &w->kernel, va, "_OBJECT_TYPE", "Key",
-		      (uint32_t)types[i].tag[0] |
-		      (uint32_t)types[i].tag[1] << 8 |
-		      (uint32_t)types[i].tag[2] << 16 |
-		      (uint32_t)types[i].tag[3] << 24);
+		      (uint64_t)(unsigned char)types[i].tag[0] |
+		      (uint64_t)(unsigned char)types[i].tag[1] << 8 |
+		      (uint64_t)(unsigned char)types[i].tag[2] << 16 |
+		      (uint64_t)(unsigned char)types[i].tag[3] << 24);
 }
 
 /* Offset of each optional header below the object header, by InfoMask. */

@@ -254,8 +254,8 @@ static uint64_t distance(uint64_t a, uint64_t b)
 static bool is_better(const struct vds_discovery *d, uint64_t pages,
 		      const struct vds_find *a, const struct vds_find *b)
 {
-	unsigned int sa = (a->kuser.why == VDS_PRESENT) + a->pe.has_pdb;
-	unsigned int sb = (b->kuser.why == VDS_PRESENT) + b->pe.has_pdb;
+	unsigned int sa = (a->kuser.why == VDS_PRESENT ? 1u : 0u) + a->pe.has_pdb;
+	unsigned int sb = (b->kuser.why == VDS_PRESENT ? 1u : 0u) + b->pe.has_pdb;
 	if (sa != sb)
 		return sa > sb;
 	enum vds_dtb_method ma = d->candidates[a->candidate].method;

@@ -113,8 +113,8 @@ static bool verify_system(struct opening *o, const struct vds_find *find)
 		c->verdict = "kernel found, but not its System process";
 		return false;
 	}
-	c->score = (find->kuser.why == VDS_PRESENT) + find->pe.has_pdb + 1 +
-		   check.links_close;
+	c->score = (find->kuser.why == VDS_PRESENT ? 1u : 0u) +
+		   find->pe.has_pdb + 1u + check.links_close;
 	c->base = find->base;
 	c->verdict = check.links_close ? "verified" :
 		"verified, but the process list doesn't close at System";

@@ -202,8 +202,8 @@ struct candidate {
 static int compare_candidates(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
-	int cx = x->item->entry.identity.confidence;
-	int cy = y->item->entry.identity.confidence;
+	int cx = (int)x->item->entry.identity.confidence;
+	int cy = (int)y->item->entry.identity.confidence;
 	if (cx != cy)
 		return cx - cy;
 	if (x->distance != y->distance)

@@ -10,14 +10,14 @@ enum { SCHEMA, KIND, IMAGE, PLUGIN, VERSION, UNREADABLE, INVALID,
        NOT_IN_PROFILE, NUM_EXTRA };
 
 static const struct vds_column extra[NUM_EXTRA] = {
-	[SCHEMA] = {"vadose.schema", VDS_KIND_STR},
-	[KIND] = {"vadose.kind", VDS_KIND_STR},
-	[IMAGE] = {"vadose.image.id", VDS_KIND_STR},
+	[SCHEMA] = {.name = "vadose.schema", .kind = VDS_KIND_STR},
+	[KIND] = {.name = "vadose.kind", .kind = VDS_KIND_STR},
+	[IMAGE] = {.name = "vadose.image.id", .kind = VDS_KIND_STR},
 	[PLUGIN] = {"vadose.plugin.name", VDS_KIND_STR},
-	[VERSION] = {"vadose.plugin.version", VDS_KIND_STR},
-	[UNREADABLE] = {"vadose.unreadable", VDS_KIND_STRS},
-	[INVALID] = {"vadose.invalid", VDS_KIND_STRS},
-	[NOT_IN_PROFILE] = {"vadose.not_in_profile", VDS_KIND_STRS},
+	[VERSION] = {.name = "vadose.plugin.version", .kind = VDS_KIND_STR},
+	[UNREADABLE] = {.name = "vadose.unreadable", .kind = VDS_KIND_STRS},
+	[INVALID] = {.name = "vadose.invalid", .kind = VDS_KIND_STRS},
+	[NOT_IN_PROFILE] = {.name = "vadose.not_in_profile", .kind = VDS_KIND_STRS},
 };
 
 /* True if one of the names is the other, or an object that it lies in. */

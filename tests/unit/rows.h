@@ -26,20 +26,21 @@ enum { PID, NAME, START, END, SIZE, RAW, COMMIT, CREATED, PRIVATE, PIDS, WORDS,
        BLOB, LABELS, NUM_COLUMNS };
 
 static const struct vds_column test_columns[NUM_COLUMNS] = {
-	[PID] = {"process.pid", VDS_KIND_INT,
-		 VDS_COLUMN_KEY | VDS_COLUMN_GROUP, "PID"},
-	[NAME] = {"process.name", VDS_KIND_STR, VDS_COLUMN_GROUP},
-	[START] = {"vad.start", VDS_KIND_ADDR, VDS_COLUMN_KEY},
-	[END] = {"vad.end", VDS_KIND_ADDR},
-	[SIZE] = {"vad.size", VDS_KIND_SIZE},
-	[RAW] = {"vad.raw", VDS_KIND_HEX},
-	[COMMIT] = {"vad.commit", VDS_KIND_INT, 0, NULL, "pages"},
-	[CREATED] = {"process.start", VDS_KIND_TIME, VDS_COLUMN_WIDE},
-	[PRIVATE] = {"vad.private", VDS_KIND_BOOL},
-	[PIDS] = {"sharing.pids", VDS_KIND_INTS},
-	[WORDS] = {"sharing.flags", VDS_KIND_FLAGS},
-	[BLOB] = {"vad.head", VDS_KIND_BYTES, VDS_COLUMN_WIDE},
-	[LABELS] = {"labels", VDS_KIND_STRS},
+	[PID] = {.name = "process.pid", .kind = VDS_KIND_INT,
+		 .flags = VDS_COLUMN_KEY | VDS_COLUMN_GROUP, .title = "PID"},
+	[NAME] = {.name = "process.name", .kind = VDS_KIND_STR,
+		  .flags = VDS_COLUMN_GROUP},
+	[START] = {.name = "vad.start", .kind = VDS_KIND_ADDR, .flags = VDS_COLUMN_KEY},
+	[END] = {.name = "vad.end", .kind = VDS_KIND_ADDR},
+	[SIZE] = {.name = "vad.size", .kind = VDS_KIND_SIZE},
+	[RAW] = {.name = "vad.raw", .kind = VDS_KIND_HEX},
+	[COMMIT] = {.name = "vad.commit", .kind = VDS_KIND_INT, .unit = "pages"},
+	[CREATED] = {.name = "process.start", .kind = VDS_KIND_TIME, .flags = VDS_COLUMN_WIDE},
+	[PRIVATE] = {.name = "vad.private", .kind = VDS_KIND_BOOL},
+	[PIDS] = {.name = "sharing.pids", .kind = VDS_KIND_INTS},
+	[WORDS] = {.name = "sharing.flags", .kind = VDS_KIND_FLAGS},
+	[BLOB] = {.name = "vad.head", .kind = VDS_KIND_BYTES, .flags = VDS_COLUMN_WIDE},
+	[LABELS] = {.name = "labels", .kind = VDS_KIND_STRS},
 };
 
 static const struct vds_plugin test_plugin = {
@@ -53,7 +54,7 @@ static const struct vds_plugin test_plugin = {
 };
 
 static const struct vds_column test_start_columns[] = {
-	{"tool.name", VDS_KIND_STR, VDS_COLUMN_KEY},
+	{.name = "tool.name", .kind = VDS_KIND_STR, .flags = VDS_COLUMN_KEY},
 };
 
 static const struct vds_plugin test_start_plugin = {

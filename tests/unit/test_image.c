@@ -335,7 +335,8 @@ START_TEST(random_overlaps_agree_with_a_naive_answer)
 		uint64_t pa = (uint64_t)rand_r(&seed) % PAGES;
 		uint64_t len = 1 + (uint64_t)rand_r(&seed) % 8;
 		len = VDS_MIN(len, PAGES - pa);
-		enum vds_range_kind kind = rand_r(&seed) % 3;
+		enum vds_range_kind kind =
+			(enum vds_range_kind)(rand_r(&seed) % 3);
 		ranges[i] = (struct vds_range){pa, len, i * 1000, kind};
 		for (uint64_t p = pa; p < pa + len; p++) {
 			if (owner[p] == SIZE_MAX)

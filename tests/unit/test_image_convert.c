@@ -104,7 +104,7 @@ static void fake_pattern(const struct vds_image *image, uint64_t source,
 {
 	(void)image;
 	for (size_t i = 0; i < len; i++)
-		((uint8_t *)buf)[i] = "BAD"[(source + i) % 3];
+		((uint8_t *)buf)[i] = (uint8_t)"BAD"[(source + i) % 3];
 }
 
 static struct vds_image *open_fake(struct temp *t)

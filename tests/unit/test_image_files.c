@@ -73,7 +73,8 @@ START_TEST(decoded_streams_have_their_hash)
 	ck_assert_str_eq(vds_image_format_name(image), good[_i].format);
 	ck_assert_uint_eq(vds_image_stream_size(image), good[_i].size);
 	for (int policy = VDS_STREAM_ZERO; policy <= VDS_STREAM_SPEC; policy++) {
-		ck_assert_ptr_null(vds_image_digest(image, policy, NULL,
+		ck_assert_ptr_null(vds_image_digest(image,
+						    (enum vds_stream_policy)policy, NULL,
 						    &digest));
 		vds_sha256_hex(digest.sha256, hex);
 		ck_assert_msg(!strcmp(hex, good[_i].sha256), "%s: %s",

@@ -329,7 +329,7 @@ static const struct testprofile_member root_7[] = {
 	{"_MM_AVL_TABLE", "NumberGenericTableElements", 0x28, 8, 56,
 	 "unsigned long long"},
 	{"_EPROCESS", "VadRoot", 0x448, 0, 0, "_MM_AVL_TABLE"},
-	{NULL}};
+	{0}};
 static const struct testprofile_member root_8[] = {
 	{"_MM_AVL_NODE", "LeftChild", 8, 0, 0, "unsigned long long"},
 	{"_MM_AVL_NODE", "RightChild", 0x10, 0, 0, "unsigned long long"},
@@ -337,12 +337,12 @@ static const struct testprofile_member root_8[] = {
 	{"_MM_AVL_TABLE", "NumberGenericTableElements", 0x18, 8, 56,
 	 "unsigned long long"},
 	{"_EPROCESS", "VadRoot", 0x590, 0, 0, "_MM_AVL_TABLE"},
-	{NULL}};
+	{0}};
 static const struct testprofile_member root_10[] = {
 	{"_RTL_AVL_TREE", "Root", 0, 0, 0, "unsigned long long"},
 	{"_EPROCESS", "VadRoot", 0x7d8, 0, 0, "_RTL_AVL_TREE"},
 	{"_EPROCESS", "VadCount", 0x7e8, 0, 0, "unsigned long long"},
-	{NULL}};
+	{0}};
 
 /* Root pointer and count as they lie in the EPROCESS of PROCESS(1). */
 static void expect_root(const struct testprofile_member *members,

@@ -6,8 +6,8 @@
 #include "testpte.h"
 
 static const struct testprofile_type types[] = {TESTPTE_TYPES, {NULL, 0}};
-static const struct testprofile_member era_o[] = {TESTPTE_ERA_O, {NULL}};
-static const struct testprofile_member era_n[] = {TESTPTE_ERA_N, {NULL}};
+static const struct testprofile_member era_o[] = {TESTPTE_ERA_O, {0}};
+static const struct testprofile_member era_n[] = {TESTPTE_ERA_N, {0}};
 
 static struct vds_pte_format format_of(const struct testprofile_member *era)
 {
@@ -269,7 +269,7 @@ START_TEST(a_profile_without_pte_types_is_refused)
 		{"_MMPTE_HARDWARE", 8}, {NULL, 0}};
 	static const struct testprofile_member members[] = {
 		TESTPTE_BITS("_MMPTE_HARDWARE", "PageFrameNumber", 12, 36),
-		{NULL}};
+		{0}};
 	struct vds_profile *profile = testprofile_create(0, some, members,
 							 NULL);
 	ck_assert_int_eq(vds_pte_format_init(&f, profile), VDS_NO_FIELD);

@@ -6,13 +6,13 @@
 #include "rows.h"
 
 static const struct vds_column columns[] = {
-	{"vad.first_prototype_pte", VDS_KIND_ADDR, VDS_COLUMN_KEY},
-	{"process.name", VDS_KIND_STR},
-	{"process.pid", VDS_KIND_INT},
-	{"process.eprocess", VDS_KIND_ADDR},
-	{"vad.start", VDS_KIND_ADDR},
-	{"vad.end", VDS_KIND_ADDR},
-	{"process.start", VDS_KIND_TIME},
+	{.name = "vad.first_prototype_pte", .kind = VDS_KIND_ADDR, .flags = VDS_COLUMN_KEY},
+	{.name = "process.name", .kind = VDS_KIND_STR},
+	{.name = "process.pid", .kind = VDS_KIND_INT},
+	{.name = "process.eprocess", .kind = VDS_KIND_ADDR},
+	{.name = "vad.start", .kind = VDS_KIND_ADDR},
+	{.name = "vad.end", .kind = VDS_KIND_ADDR},
+	{.name = "process.start", .kind = VDS_KIND_TIME},
 };
 
 static struct vds_plugin plugin = {
