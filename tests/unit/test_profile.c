@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "profile/model.h"
 #include "profile/profile.h"
+#include "profile/show.h"
 
 static const char sample[] =
 	"format: vadose-profile/1\n"
@@ -418,6 +419,94 @@ START_TEST(odd_names_stay_what_they_are)
 }
 END_TEST
 
+START_TEST(show_prints_what_dt_prints)
+{
+	struct vds_profile *p = parse(sample);
+	_cleanup_(vds_str_deinit) struct vds_str out = {0};
+	ck_assert(vds_profile_show(&out, p, "_MMVAD_SHORT"));
+	ck_assert_str_eq(vds_str_cstr(&out),
+		"struct _MMVAD_SHORT, 6 members, 0x40 bytes\n"
+		"   +0x000 NextVad                  : Ptr64 _MMVAD_SHORT\n"
+		"   +0x018 StartingVpn              : Uint4B\n"
+		"   +0x028 PushLock                 : _EX_PUSH_LOCK\n"
+		"   +0x030 u                        : <anonymous union>\n"
+		"      +0x000 LongFlags                : Uint4B\n"
+		"      +0x000 VadFlags                 : _MMVAD_FLAGS\n"
+		"   +0x034 Rows                     : [3] [2] UChar\n"
+		"   +0x038 Callback                 : Ptr64 Function\n");
+	out.len = 0;
+	ck_assert(vds_profile_show(&out, p, "_MMVAD_SHORT.u.VadFlags"));
+	ck_assert_str_eq(vds_str_cstr(&out),
+		"struct _MMVAD_SHORT, 6 members, 0x40 bytes\n"
+		"   +0x030 u.VadFlags               : _MMVAD_FLAGS\n"
+		"      +0x000 Lock                     : Pos 0, 1 Bit\n"
+		"      +0x000 Protection               : Pos 7, 5 Bits\n");
+	out.len = 0;
+	ck_assert(vds_profile_show(&out, p, "_POOL_TYPE"));
+	ck_assert_str_eq(vds_str_cstr(&out),
+		"enum _POOL_TYPE, 2 values, 0x4 bytes\n"
+		"   MaxPoolType = 0n-1\n"
+		"   NonPagedPool = 0n0\n");
+	out.len = 0;
+	ck_assert(vds_profile_show(&out, p, "*thunk*"));
+	ck_assert_str_eq(vds_str_cstr(&out), "0x00000020 \\u007fthunk\\\n");
+	out.len = 0;
+	ck_assert(!vds_profile_show(&out, p, "_GONE"));
+	ck_assert(!vds_profile_show(&out, p, "_MMVAD_SHORT.gone"));
+	ck_assert_uint_eq(out.len, 0);
+	vds_profile_destroy(p);
+}
+END_TEST
+
+START_TEST(diff_says_what_moved)
+{
+	struct vds_profile *a = parse(sample), *b = parse(
+		"format: vadose-profile/1\narch: x64\ntypes:\n"
+		"  _MMVAD_FLAGS:\n    struct: 0x4\n    members:\n"
+		"      Lock: 0x0:0+1 unsigned long\n"
+		"      Protection: 0x0:3+5 unsigned long\n"
+		"  _MMVAD_SHORT:\n    struct: 0x48\n    members:\n"
+		"      NextVad: 0x0 _MMVAD_SHORT*\n"
+		"      StartingVpn: 0x18 unsigned long\n"
+		"      PushLock: 0x28 _EX_PUSH_LOCK\n"
+		"      u: 0x30 _MMVAD_SHORT.u\n"
+		"      Callback: 0x40 function*\n"
+		"  _MMVAD_SHORT.u:\n    union: 0x8\n    members:\n"
+		"      LongFlags: 0x0 unsigned long long\n"
+		"      VadFlags: 0x0 _MMVAD_FLAGS\n"
+		"  _NEW:\n    struct: 0x4\n"
+		"  _POOL_TYPE:\n    enum: int\n    values:\n"
+		"      NonPagedPool: 7\n"
+		"symbols:\n"
+		"  '@odd: name': 0x10\n"
+		"  PsActiveProcessHead: 0x300\n"
+		"  PsNew: 0x4\n");
+	_cleanup_(vds_str_deinit) struct vds_str out = {0};
+	ck_assert_uint_eq(vds_profile_diff(&out, a, a), 0);
+	ck_assert_uint_eq(out.len, 0);
+	size_t n = vds_profile_diff(&out, a, b);
+	ck_assert_str_eq(vds_str_cstr(&out),
+		"- _EX_PUSH_LOCK: 0x8 bytes\n"
+		"~ _MMVAD_FLAGS\n"
+		"  ~ Protection: 0x0:7+5 unsigned long -> 0x0:3+5 unsigned long\n"
+		"~ _MMVAD_SHORT: 0x40 -> 0x48 bytes\n"
+		"  ~ u: size 0x4 -> 0x8\n"
+		"  ~ u.LongFlags: 0x0 unsigned long -> 0x0 unsigned long long\n"
+		"  - Rows: 0x34 unsigned char[3][2]\n"
+		"  ~ Callback: 0x38 function* -> 0x40 function*\n"
+		"+ _NEW: 0x4 bytes\n"
+		"~ _POOL_TYPE\n"
+		"  - MaxPoolType = -1\n"
+		"  ~ NonPagedPool = 0 -> 7\n"
+		"~ symbol PsActiveProcessHead: 0x227b90 -> 0x300\n"
+		"+ symbol PsNew: 0x4\n"
+		"- symbol ?thunk\\: 0x20\n");
+	ck_assert_uint_eq(n, 13);
+	vds_profile_destroy(a);
+	vds_profile_destroy(b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("profile");
@@ -432,6 +521,8 @@ int main(void)
 	tcase_add_test(tc, nul_in_a_name_is_refused);
 	tcase_add_test(tc, model_is_canonical_and_trims);
 	tcase_add_test(tc, odd_names_stay_what_they_are);
+	tcase_add_test(tc, show_prints_what_dt_prints);
+	tcase_add_test(tc, diff_says_what_moved);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
