@@ -137,7 +137,8 @@ class Runner:
         if done.returncode in (0, 3):
             return True
         message = done.stderr.decode("utf-8", "strict").strip()
-        if done.returncode != 4 or not message or "\n" in message:
+        lines = [m for m in message.splitlines() if m.startswith("vadose: ")]
+        if done.returncode != 4 or not lines:
             raise SystemExit("FAIL: exit %d: %s" % (done.returncode, message))
         print(os.path.basename(self.image) + ": refused: " + message)
         return False
