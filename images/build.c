@@ -24,18 +24,22 @@ static void reserve(struct world *w)
 }
 
 static void init(struct world *w, struct scene *scene,
-		 const struct vds_profile *profile)
+		 const struct vds_profile *profile,
+		 const struct vds_profile *other)
 {
 	bool random = false;
 
-	*w = (struct world){ .scene = scene, .profile = profile };
+	*w = (struct world){ .scene = scene, .profile = profile,
+			     .other = other, .symbols = profile };
+	if (other && !vds_profile_num_symbols(profile))
+		w->symbols = other;
 	vds_arena_init(&w->arena, 0);
 	w->build = scene->build ? scene->build
 				: vds_profile_identity(profile)->build;
 	reserve(w);
 	uint32_t rva;
 	/* Kernels with this global choose their table's place at each start. */
-	random = vds_profile_symbol(profile, "MmPteBase", &rva);
+	random = vds_profile_symbol(w->symbols, "MmPteBase", &rva);
 	if (scene->pte_index == SCENE_AUTO)
 		scene->pte_index = random ? 0x173 : 0x1ed;
 	w->pte_base = scene->la57
@@ -57,9 +61,10 @@ static void init(struct world *w, struct scene *scene,
 }
 
 struct vds_error *world_build(struct world *w, struct scene *scene,
-			      const struct vds_profile *profile)
+			      const struct vds_profile *profile,
+			      const struct vds_profile *other)
 {
-	init(w, scene, profile);
+	init(w, scene, profile, other);
 	kernel_place(w);
 	pte_init(w);
 	objects_init(w);

@@ -16,10 +16,19 @@ struct field_entry {
 /* Longest text of a recipe, in UTF-16 code units. */
 #define MAX_TEXT 2048u
 
+/* A type of this kernel, or where nothing is published of it, of another's. */
+static const struct vds_type *type_of(const struct world *w, const char *type)
+{
+	const struct vds_type *t = vds_profile_type(w->profile, type);
+
+	return (t && t->size) || !w->other ? t
+					   : vds_profile_type(w->other, type);
+}
+
 static bool find(struct world *w, const char *type, const char *paths,
 		 struct vds_field *ret)
 {
-	const struct vds_type *t = vds_profile_type(w->profile, type);
+	const struct vds_type *t = type_of(w, type);
 	char path[160];
 
 	ret->present = false;
@@ -73,7 +82,7 @@ static void missing(struct world *w, const char *type, const char *path)
 
 bool has_type(struct world *w, const char *type)
 {
-	const struct vds_type *t = vds_profile_type(w->profile, type);
+	const struct vds_type *t = type_of(w, type);
 	return t && t->size;
 }
 
@@ -92,7 +101,7 @@ uint64_t offset_of(struct world *w, const char *type, const char *path)
 
 uint64_t size_of(struct world *w, const char *type)
 {
-	const struct vds_type *t = vds_profile_type(w->profile, type);
+	const struct vds_type *t = type_of(w, type);
 	if (!t || !t->size) {
 		missing(w, type, "(its size)");
 		return 0;
@@ -134,7 +143,8 @@ bool put_opt(struct world *w, struct space *s, uint64_t va, const char *type,
 void put(struct world *w, struct space *s, uint64_t va, const char *type,
 	 const char *path, uint64_t value)
 {
-	if (!put_opt(w, s, va, type, path, value) && !w->err)
+	/* What nobody has published of this kernel stays zero. */
+	if (!put_opt(w, s, va, type, path, value) && !w->err && !w->other)
 		missing(w, type, path);
 }
 
@@ -159,9 +169,9 @@ void put_bytes(struct world *w, struct space *s, uint64_t va, const char *type,
 {
 	const struct vds_field *f = lookup(w, type, path);
 
-	if (!f->present)
+	if (!f->present && !w->other)
 		missing(w, type, path);
-	else
+	else if (f->present)
 		space_write(w, s, va + f->offset, bytes,
 			    f->size ? VDS_MIN(len, f->size) : len);
 }
@@ -247,7 +257,7 @@ uint64_t global(struct world *w, const char *name)
 	uint32_t rva;
 
 	/* An RVA of 0 marks an absolute symbol, which has no address. */
-	if (!vds_profile_symbol(w->profile, name, &rva) || !rva)
+	if (!vds_profile_symbol(w->symbols, name, &rva) || !rva)
 		return 0;
 	return w->base + rva;
 }

@@ -15,6 +15,8 @@
 /* CR4 of a running x64 system; bit 12 turns the fifth level on. */
 #define CR4 UINT64_C(0x1506f8)
 #define CR4_LA57 (UINT64_C(1) << 12)
+/* Of a kernel whose PDB nobody has named. */
+#define NO_GUID "5CE7E5CE7E5CE7E5CE7E5CE7E5CE7E01"
 #define TIMESTAMP 0x5f7f4a2eu
 
 /* Globals that are filled somewhere, and how many bytes of each. */
@@ -53,8 +55,8 @@ void kernel_place(struct world *w)
 	uint64_t last = 0x100000;
 	struct scene *scene = w->scene;
 
-	for (size_t i = 0; i < vds_profile_num_symbols(w->profile); i++)
-		last = VDS_MAX(last, vds_profile_symbol_at(w->profile, i)->rva);
+	for (size_t i = 0; i < vds_profile_num_symbols(w->symbols); i++)
+		last = VDS_MAX(last, vds_profile_symbol_at(w->symbols, i)->rva);
 	w->base = scene->kernel_base;
 	w->kernel_size = (last + TAIL) & ~VDS_PAGE_MASK;
 	uint64_t page = scene->small_pages ? VDS_PAGE_SIZE : LARGE_PAGE;
@@ -138,7 +140,8 @@ void kernel_fill(struct world *w)
 	w->rsds_rva = debug + 28;
 	uint32_t len = pe_debug(page, debug, id->pdb[0] ? id->pdb
 							: "ntkrnlmp.pdb",
-				id->guid, id->age, TIMESTAMP);
+				id->guid[0] ? id->guid : NO_GUID, id->age,
+				TIMESTAMP);
 	space_write(w, &w->kernel, w->base + debug, page, len);
 	struct pe pe = {
 		.image_base = w->base, .size = size, .entry = quarter,

@@ -12,13 +12,17 @@
 
 static int usage(FILE *to)
 {
-	(void)fputs("usage: mkscene -p PROFILE.yaml|ISF.json[.xz] | -p FOLDER -k GUIDAGE\n"
-		    "               [-r OUT.raw] [-l OUT.lime] [-t TRUTH.json] [-b BUILD] RECIPE\n", to);
+	(void)fputs("usage: mkscene PROFILE [-r OUT.raw] [-l OUT.lime] "
+		    "[-t TRUTH.json] [-b BUILD] RECIPE\n"
+		    "PROFILE: -p FILE.yaml, -p ISF.json[.xz], "
+		    "-p FOLDER -k GUIDAGE, or\n"
+		    "         -p FILE.yaml -o FOLDER -k GUIDAGE "
+		    "(who lends what FILE lacks)\n", to);
 	return to == stdout ? 0 : 64;
 }
 
 struct request {
-	const char *profile, *kernel, *raw, *lime, *truth, *recipe;
+	const char *profile, *kernel, *other, *raw, *lime, *truth, *recipe;
 	uint32_t build;		/* of a profile that doesn't say, or 0 */
 };
 
@@ -91,17 +95,20 @@ static struct vds_error *write_all(struct world *w, const struct request *r)
 static struct vds_error *run(const struct request *r)
 {
 	struct scene *scene = NULL;
-	struct vds_profile *profile = NULL;
+	struct vds_profile *profile = NULL, *other = NULL;
 	struct world world = { 0 };
 	struct vds_error *err = scene_read(r->recipe, &scene);
 
 	if (!err)
-		err = r->kernel ? find_profile(r->profile, r->kernel, &profile) :
-				  load_profile(r->profile, &profile);
+		err = r->kernel && !r->other
+			? find_profile(r->profile, r->kernel, &profile)
+			: load_profile(r->profile, &profile);
+	if (!err && r->other)
+		err = find_profile(r->other, r->kernel, &other);
 	if (!err && !scene->build)
 		scene->build = r->build;
 	if (!err) {
-		err = world_build(&world, scene, profile);
+		err = world_build(&world, scene, profile, other);
 		if (err)
 			err = vds_error_prefix(err, "%s", r->recipe);
 	}
@@ -110,6 +117,7 @@ static struct vds_error *run(const struct request *r)
 	world_deinit(&world);
 	scene_destroy(scene);
 	vds_profile_destroy(profile);
+	vds_profile_destroy(other);
 	return err;
 }
 
@@ -118,10 +126,11 @@ int main(int argc, char **argv)
 	struct request r = { 0 };
 	int c;
 
-	while ((c = getopt(argc, argv, "p:k:r:l:t:b:h")) != -1) {
+	while ((c = getopt(argc, argv, "p:k:o:r:l:t:b:h")) != -1) {
 		switch (c) {
 		case 'p': r.profile = optarg; break;
 		case 'k': r.kernel = optarg; break;
+		case 'o': r.other = optarg; break;
 		case 'r': r.raw = optarg; break;
 		case 'l': r.lime = optarg; break;
 		case 't': r.truth = optarg; break;
@@ -130,7 +139,7 @@ int main(int argc, char **argv)
 		default: return usage(stderr);
 		}
 	}
-	if (optind + 1 != argc || !r.profile)
+	if (optind + 1 != argc || !r.profile || (r.other && !r.kernel))
 		return usage(stderr);
 	r.recipe = argv[optind];
 	struct vds_error *err = run(&r);

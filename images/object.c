@@ -83,6 +83,8 @@ static unsigned int num_buckets(struct world *w)
 	struct vds_field field;
 	const struct vds_type *t = vds_profile_type(w->profile,
 						    "_OBJECT_DIRECTORY");
+	if (!t && w->other)
+		t = vds_profile_type(w->other, "_OBJECT_DIRECTORY");
 	if (t && vds_type_member(t, "HashBuckets", &field) && field.type &&
 	    field.type->kind == VDS_TYPE_ARRAY && field.type->count)
 		return (unsigned int)field.type->count;

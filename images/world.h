@@ -80,6 +80,12 @@ struct file {
 struct world {
 	struct scene *scene;
 	const struct vds_profile *profile;
+	/*
+	 * For kernels of which only some layouts are published: a kernel that
+	 * lends the others and its symbols; NULL if there is no need.
+	 */
+	const struct vds_profile *other;
+	const struct vds_profile *symbols;	/* profile or other */
 	struct vds_error *err;
 	struct vds_arena arena;
 	struct vds_map fields;		/* cache: hash of two names -> entry */
@@ -220,9 +226,10 @@ uint32_t vad_commit(const struct view *v);
 /* fault.c */
 void faults_apply(struct world *w);
 
-/* Builds it all. */
+/* Builds it all; @other may be NULL. All is borrowed until deinit. */
 struct vds_error *world_build(struct world *w, struct scene *scene,
-			      const struct vds_profile *profile);
+			      const struct vds_profile *profile,
+			      const struct vds_profile *other);
 void world_deinit(struct world *w);
 
 /* The next run of memory at or after *start as [*start, *end); or false. */

@@ -48,16 +48,22 @@ class Bench:
         self.folder, self.kernels = pathlib.Path(folder), kernels()
 
     def image(self, scene, kernel, container="raw"):
-        name = scene.replace("/", "-")
-        image = self.folder / f"{name}-{kernel}.{container}"
+        name = f"{scene}-{kernel}".replace("/", "-")
+        image = self.folder / f"{name}.{container}"
         if not image.exists():
             option = {"raw": "-r", "lime": "-l"}[container]
             subprocess.run(
-                [self.mkscene, "-p", PROFILES, "-k",
-                 self.kernels[kernel], option, image, "-t",
+                [self.mkscene, *self.profile(kernel), option, image, "-t",
                  image.with_suffix(".json"), SOURCE / "images" /
                  f"{scene}.scene"], check=True)
         return image
+
+    def profile(self, kernel):
+        """mkscene's arguments; 22000 lends what is not published."""
+        if kernel.startswith("published/"):
+            return ["-p", PROFILES / f"{kernel}.yaml", "-o", PROFILES, "-k",
+                    self.kernels["22000"]]
+        return ["-p", PROFILES, "-k", self.kernels[kernel]]
 
     def run(self, image, arguments, limits=False):
         def limit():
@@ -132,6 +138,18 @@ def case_truth(bench, args, name, scene, kernel, container="raw"):
     return lines
 
 
+def case_every(bench, args, name, scene, step):
+    """The same for every STEPth kernel of profiles/."""
+    lines, index = [], (PROFILES / "index").read_text().splitlines()
+    keys = [words[1] + words[2] for words in map(str.split, index)
+            if not words[0].startswith("#") and words[1] != "-"]
+    for key in keys[::int(step)]:
+        bench.kernels[key] = key
+        lines += [f"{key}: {line}" for line in
+                  case_truth(bench, args, name, scene, key)[:3]]
+    return lines
+
+
 def summary(plugin, rows, done):
     """What a hostile scene leaves of a run, in a few stable lines."""
     end = rows[-1]["run"]
@@ -167,7 +185,8 @@ def update_command(args):
                        os.path.relpath(args.cases, SOURCE)])
 
 
-CASES = {"output": case_output, "truth": case_truth, "hostile": case_hostile}
+CASES = {"every": case_every, "hostile": case_hostile,
+         "output": case_output, "truth": case_truth}
 
 
 def main():

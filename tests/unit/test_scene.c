@@ -301,7 +301,7 @@ START_TEST(poor_profile_is_an_error)
 						  &profile);
 
 	ck_assert_msg(!err, "%s", err ? err->message : "");
-	err = world_build(&world, scene, profile);
+	err = world_build(&world, scene, profile, NULL);
 	ck_assert_ptr_nonnull(err);
 	ck_assert_ptr_nonnull(strstr(err->message, "the profile has no"));
 	vds_error_destroy(err);
