@@ -173,8 +173,11 @@ static void diff_types(struct diff *d, const struct vds_profile *a,
 	size_t i = 0, k = 0;
 	size_t n = vds_profile_num_types(a), m = vds_profile_num_types(b);
 	while (i < n || k < m) {
-		const struct vds_type *x = i < n ? vds_profile_type_at(a, i) : NULL;
-		const struct vds_type *y = k < m ? vds_profile_type_at(b, k) : NULL;
+		const struct vds_type *x = NULL, *y = NULL;
+		if (i < n)
+			x = vds_profile_type_at(a, i);
+		if (k < m)
+			y = vds_profile_type_at(b, k);
 		int order = !x ? 1 : !y ? -1 : strcmp(x->name, y->name);
 		if (order < 0)
 			line(d, "- %s: 0x%llx bytes", x->name,
@@ -195,8 +198,11 @@ static void diff_symbols(struct diff *d, const struct vds_profile *a,
 	size_t i = 0, k = 0;
 	size_t n = vds_profile_num_symbols(a), m = vds_profile_num_symbols(b);
 	while (i < n || k < m) {
-		const struct vds_symbol *x = i < n ? vds_profile_symbol_at(a, i) : NULL;
-		const struct vds_symbol *y = k < m ? vds_profile_symbol_at(b, k) : NULL;
+		const struct vds_symbol *x = NULL, *y = NULL;
+		if (i < n)
+			x = vds_profile_symbol_at(a, i);
+		if (k < m)
+			y = vds_profile_symbol_at(b, k);
 		int order = !x ? 1 : !y ? -1 : strcmp(x->name, y->name);
 		if (order < 0)
 			line(d, "- symbol %s: 0x%x", x->name, x->rva);
