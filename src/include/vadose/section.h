@@ -6,6 +6,7 @@
 #ifndef VADOSE_SECTION_H
 #define VADOSE_SECTION_H
 
+#include <vadose/page.h>
 #include <vadose/run.h>
 #include <vadose/vad.h>
 
@@ -93,6 +94,29 @@ VDS_EXPORT bool vds_section_pte_of(const struct vds_section *section,
 /* The subsection that holds prototype PTE address @pte, or NULL. */
 VDS_EXPORT const struct vds_subsection *
 vds_section_subsection_of(const struct vds_section *section, uint64_t pte);
+
+/* One page of a section, as its prototype PTE says. */
+struct vds_section_page {
+	enum vds_page_state state;	/* PRESENT, TRANSITION, or where it is */
+	uint64_t pte_address;	/* of the prototype PTE; 0 = none */
+	uint64_t pte;		/* its content */
+	enum vds_why pte_why;	/* whether it could be read */
+	uint64_t pa;		/* PRESENT, TRANSITION: physical address */
+};
+
+/* Looks at page number @page of the section (RESERVED if it has none). */
+VDS_EXPORT void vds_section_page_at(const struct vds_process *process,
+				    const struct vds_section *section,
+				    uint64_t page,
+				    struct vds_section_page *ret);
+/*
+ * Reads the 4096 bytes of the section's page as all views share it (private
+ * copies aside). PAGED_OUT if it is resident nowhere, NOT_MAPPED if the section
+ * has no such page, NOT_IN_IMAGE as ever.
+ */
+VDS_EXPORT enum vds_why vds_section_read_page(const struct vds_process *process,
+					      const struct vds_section *section,
+					      uint64_t page, void *buf);
 
 /* Where a view on a control area's own list lives. */
 enum vds_view_owner {
