@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dlllist: the modules that a process's loader lists. The lists lie in user
+ * memory: what is here may be made up, and what is not may still be mapped
+ * (ldrmodules compares).
+ */
+#include <vadose/module.h>
+#include <vadose/plugin.h>
+
+enum {
+	COL_PID,
+	COL_PROCESS,
+	COL_EPROCESS,
+	COL_BASE,
+	COL_SIZE,
+	COL_NAME,
+	COL_PATH,
+	COL_LOAD_TIME,
+	COL_LISTS,
+	COL_ENTRY_POINT,
+	COL_ENTRY,
+	NUM_COLS,
+};
+
+#define KEY VDS_COLUMN_KEY
+#define WIDE VDS_COLUMN_WIDE
+
+static const struct vds_column columns[NUM_COLS] = {
+	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process id", "process.pid"},
+	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "file name of the process", "process.name"},
+	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
+	[COL_BASE] = {"module.base", VDS_KIND_ADDR, 0, "Base", NULL, "DllBase: first byte of the image", NULL},
+	[COL_SIZE] = {"module.size", VDS_KIND_SIZE, 0, "Size", "bytes", "SizeOfImage", NULL},
+	[COL_NAME] = {"module.name", VDS_KIND_STR, 0, "Name", NULL, "BaseDllName", "dll.name"},
+	[COL_PATH] = {"module.path", VDS_KIND_STR, 0, "Path", NULL, "FullDllName", "dll.path"},
+	[COL_LOAD_TIME] = {"module.load_time", VDS_KIND_TIME, 0, "Loaded", NULL, "LoadTime", NULL},
+	[COL_LISTS] = {"module.lists", VDS_KIND_FLAGS, WIDE, "Lists", NULL, "which of the loader's lists lead to the entry: load, memory, init", NULL},
+	[COL_ENTRY_POINT] = {"module.entry_point", VDS_KIND_ADDR, WIDE, "Entry point", NULL, "EntryPoint", NULL},
+	[COL_ENTRY] = {"module.entry", VDS_KIND_ADDR, KEY | WIDE, "Entry", NULL, "address of the LDR_DATA_TABLE_ENTRY", NULL},
+};
+
+static const char *lists_str(uint32_t lists)
+{
+	static const char *const words[] = {
+		NULL, "load", "memory", "load memory", "init", "load init",
+		"memory init", "load memory init",
+	};
+	return words[lists & 7];
+}
+
+static void fill_process(const struct vds_process *process,
+			 struct vds_value *v)
+{
+	v[COL_PID] = vds_int(process->pid);
+	v[COL_PROCESS] = vds_or(process->name_why, vds_str(process->name));
+	v[COL_EPROCESS] = vds_addr(process->eprocess);
+}
+
+static struct vds_error *emit_module(struct vds_run *run,
+				     const struct vds_process *process,
+				     const struct vds_module *m)
+{
+	struct vds_value v[NUM_COLS] = {
+		[COL_BASE] = vds_or(m->base_why, vds_addr(m->base)),
+		[COL_SIZE] = vds_or(m->size_why, vds_size(m->size)),
+		[COL_NAME] = vds_or(m->name_why, vds_str(m->name)),
+		[COL_PATH] = vds_or(m->path_why, vds_str(m->path)),
+		[COL_LOAD_TIME] = vds_or(m->load_time_why,
+					 vds_time(m->load_time)),
+		[COL_LISTS] = vds_flags(lists_str(m->lists)),
+		[COL_ENTRY_POINT] = vds_or(m->entry_point_why,
+					   vds_addr(m->entry_point)),
+		[COL_ENTRY] = vds_addr(m->entry),
+	};
+	fill_process(process, v);
+	return vds_emit(run, v);
+}
+
+/* Nothing of the lists could be had: one row says so, instead of none. */
+static struct vds_error *emit_nothing(struct vds_run *run,
+				      const struct vds_process *process,
+				      enum vds_why why)
+{
+	struct vds_value v[NUM_COLS] = {
+		[COL_BASE] = vds_absent(why),
+		[COL_NAME] = vds_absent(why),
+	};
+	fill_process(process, v);
+	return vds_emit(run, v);
+}
+
+static struct vds_error *run_dlllist(struct vds_run *run,
+				     const struct vds_process *process)
+{
+	struct vds_modules modules;
+	struct vds_error *err = vds_process_modules(run, process, &modules);
+
+	if (err)
+		return err;
+	if (process->wow64 && process->peb32)
+		vds_run_note(run, "wow64_lists", process->eprocess,
+			     "process %u: the 32-bit loader's lists are not read, kernel symbols don't state their layout",
+			     process->pid);
+	if (!modules.count && modules.why[0] > VDS_NOT_APPLICABLE &&
+	    !process->exited)
+		return emit_nothing(run, process, modules.why[0]);
+	for (size_t i = 0; i < modules.count; i++) {
+		err = emit_module(run, process, &modules.list[i]);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+VDS_PLUGIN(dlllist) = {
+	VDS_PLUGIN_HEADER(dlllist),
+	.version = "1.0.0",
+	.summary = "modules by the loader's own lists, in user memory",
+	.record = "module",
+	.scope = VDS_PER_PROCESS,
+	.columns = columns,
+	.num_columns = NUM_COLS,
+	.run = run_dlllist,
+};

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The modules that a process's own loader lists: three lists in user memory,
+ * which the process may change as it likes. What the kernel mapped stands in
+ * the image VADs (vad.h).
+ */
+#ifndef VADOSE_MODULE_H
+#define VADOSE_MODULE_H
+
+#include <vadose/process.h>
+#include <vadose/run.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The lists of PEB_LDR_DATA, as bits of vds_module.lists. */
+#define VDS_MODULE_IN_LOAD 0x1		/* InLoadOrderModuleList */
+#define VDS_MODULE_IN_MEMORY 0x2	/* InMemoryOrderModuleList */
+#define VDS_MODULE_IN_INIT 0x4		/* InInitializationOrderModuleList */
+#define VDS_NUM_MODULE_LISTS 3
+
+/* One LDR_DATA_TABLE_ENTRY; each value has its reason beside it. */
+struct vds_module {
+	uint64_t entry;		/* address of the entry, in user space */
+	uint32_t lists;		/* VDS_MODULE_IN_* that lead to it */
+	uint64_t base;		/* DllBase */
+	enum vds_why base_why;
+	uint64_t size;		/* SizeOfImage, bytes */
+	enum vds_why size_why;
+	uint64_t entry_point;	/* 0 = none */
+	enum vds_why entry_point_why;
+	uint64_t load_time;	/* FILETIME; NO_FIELD before Windows 7 */
+	enum vds_why load_time_why;
+	const char *name;	/* BaseDllName; NULL: see name_why */
+	enum vds_why name_why;
+	const char *path;	/* FullDllName; NULL: see path_why */
+	enum vds_why path_why;
+};
+
+struct vds_modules {
+	/* In order of load, then what only the other lists name. */
+	const struct vds_module *list;
+	size_t count;
+	/*
+	 * By list, in order of the bits: PRESENT if it came back to its head,
+	 * NOT_APPLICABLE if the process has none (no PEB, or the loader had
+	 * not run yet), otherwise why it could not be read to its end.
+	 */
+	enum vds_why why[VDS_NUM_MODULE_LISTS];
+};
+
+/*
+ * Reads the three 64-bit lists of @process; *ret is borrowed until run()
+ * returns. Loops, wild and unreadable pointers are noted. The 32-bit lists of a
+ * WoW64 process are not read: kernel symbols don't state their layout.
+ */
+VDS_EXPORT struct vds_error *
+vds_process_modules(struct vds_run *run, const struct vds_process *process,
+		    struct vds_modules *ret);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

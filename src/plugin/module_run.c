@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vds_process_modules(): the loader's three lists in a process's user space. */
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/map.h"
+#include "base/util.h"
+#include "nt/task.h"
+#include "plugin/session.h"
+#include "vadose/module.h"
+#include "vadose/record.h"
+
+/* No process loads so many; a hostile list ends here. */
+#define MAX_MODULES 100000
+
+/* In order of the bits VDS_MODULE_IN_*. */
+static const struct {
+	const char *head, *link;
+} lists[VDS_NUM_MODULE_LISTS] = {
+	{"InLoadOrderModuleList", "InLoadOrderLinks"},
+	{"InMemoryOrderModuleList", "InMemoryOrderLinks"},
+	{"InInitializationOrderModuleList", "InInitializationOrderLinks"},
+};
+
+struct reader {
+	struct vds_run *run;
+	const struct vds_process *process;
+	const struct vds_type *type;	/* of an entry */
+	struct vds_map index;		/* entry -> place in list + 1 */
+	struct vds_module *list;	/* malloc'ed */
+	size_t count, cap;
+};
+
+/* An unsigned member of a structure in user space. */
+static enum vds_why user_member(const struct vds_process *process, uint64_t va,
+				const struct vds_type *type, const char *path,
+				uint64_t *ret)
+{
+	struct vds_member_info member;
+	uint8_t raw[8];
+	uint64_t at;
+
+	if (!vds_type_member_find(type, path, &member) || !member.size ||
+	    member.size > sizeof(raw))
+		return VDS_NO_FIELD;
+	if (!vds_add_u64(va, member.offset, &at))
+		return VDS_BAD_ADDRESS;
+	enum vds_why why = vds_process_read(process, at, raw,
+					    (size_t)member.size);
+	if (!why)
+		*ret = vds_le(raw, (size_t)member.size);
+	return why;
+}
+
+static enum vds_why user_text(struct reader *r, uint64_t va, const char *path,
+			      const char **ret)
+{
+	struct vds_member_info member;
+	uint64_t at;
+
+	if (!vds_type_member_find(r->type, path, &member))
+		return VDS_NO_FIELD;
+	if (!vds_add_u64(va, member.offset, &at))
+		return VDS_BAD_ADDRESS;
+	return vds_process_unicode_string(r->run, r->process, at, ret);
+}
+
+static void decode(struct reader *r, uint64_t entry, struct vds_module *m)
+{
+	const struct vds_process *p = r->process;
+
+	*m = (struct vds_module){.entry = entry};
+	m->base_why = user_member(p, entry, r->type, "DllBase", &m->base);
+	m->size_why = user_member(p, entry, r->type, "SizeOfImage", &m->size);
+	m->entry_point_why =
+		user_member(p, entry, r->type, "EntryPoint", &m->entry_point);
+	m->load_time_why =
+		user_member(p, entry, r->type, "LoadTime", &m->load_time);
+	m->name_why = user_text(r, entry, "BaseDllName", &m->name);
+	m->path_why = user_text(r, entry, "FullDllName", &m->path);
+}
+
+static struct vds_error *add(struct reader *r, uint64_t entry, uint32_t bit)
+{
+	uint64_t *place = vds_map_put(&r->index, entry, NULL);
+
+	if (!place)
+		return &vds_enomem;
+	if (!*place) {
+		if (r->count == r->cap) {
+			size_t cap = r->cap ? r->cap * 2 : 64;
+			struct vds_module *bigger =
+				reallocarray(r->list, cap, sizeof(*bigger));
+			if (!bigger)
+				return &vds_enomem;
+			r->list = bigger;
+			r->cap = cap;
+		}
+		decode(r, entry, &r->list[r->count++]);
+		*place = r->count;
+	}
+	r->list[*place - 1].lists |= bit;
+	return NULL;
+}
+
+static struct vds_error *walk(struct reader *r, const struct vds_type *ldr_type,
+			      uint64_t ldr, size_t which, enum vds_why *ret_why)
+{
+	struct vds_member_info head, link;
+	uint64_t at, entry;
+	uint8_t raw[8];
+
+	if (!vds_type_member_find(ldr_type, lists[which].head, &head) ||
+	    !vds_type_member_find(r->type, lists[which].link, &link)) {
+		*ret_why = VDS_NO_FIELD;
+		return NULL;
+	}
+	if (!vds_add_u64(ldr, head.offset, &at)) {
+		*ret_why = VDS_BAD_ADDRESS;
+		return NULL;
+	}
+	/* A process that is being created has no list yet, only zeros. */
+	*ret_why = vds_process_read(r->process, at, raw, sizeof(raw));
+	if (*ret_why)
+		return NULL;
+	if (!vds_le64(raw)) {
+		*ret_why = VDS_NOT_APPLICABLE;
+		return NULL;
+	}
+	struct vds_list_iter *iter =
+		vds_list_iterate(r->run, r->process, at, link.offset);
+	if (!iter)
+		return &vds_enomem;
+	while (r->count < MAX_MODULES && vds_list_next(iter, &entry)) {
+		struct vds_error *err = add(r, entry, 1u << which);
+		if (err)
+			return err;
+	}
+	*ret_why = r->count < MAX_MODULES ? vds_list_why(iter) : VDS_BAD_DATA;
+	return NULL;
+}
+
+/* Where PEB_LDR_DATA is. */
+static enum vds_why find_ldr(struct vds_run *run,
+			     const struct vds_process *process, uint64_t *ret)
+{
+	if (!process->peb)
+		return VDS_NOT_APPLICABLE;
+	enum vds_why why = user_member(process, process->peb,
+				       vds_type_find(run, "_PEB"), "Ldr", ret);
+	if (!why && !*ret)
+		why = VDS_NOT_APPLICABLE;
+	return why;
+}
+
+static struct vds_error *read_lists(struct reader *r, uint64_t ldr,
+				    struct vds_modules *ret)
+{
+	const struct vds_type *ldr_type =
+		vds_type_find(r->run, "_PEB_LDR_DATA");
+
+	for (size_t i = 0; i < VDS_NUM_MODULE_LISTS; i++) {
+		struct vds_error *err =
+			walk(r, ldr_type, ldr, i, &ret->why[i]);
+		if (err)
+			return err;
+	}
+	/* The list outlives this call in the run's memory. */
+	struct vds_module *copy =
+		vds_alloc(r->run, r->count + 1, sizeof(*copy));
+	if (!copy)
+		return &vds_enomem;
+	for (size_t i = 0; i < r->count; i++)
+		copy[i] = r->list[i];
+	ret->list = copy;
+	ret->count = r->count;
+	return NULL;
+}
+
+struct vds_error *vds_process_modules(struct vds_run *run,
+				      const struct vds_process *process,
+				      struct vds_modules *ret)
+{
+	struct reader r = {.run = run, .process = process,
+			   .type = vds_type_find(run, "_LDR_DATA_TABLE_ENTRY")};
+	uint64_t ldr = 0;
+	enum vds_why why = find_ldr(run, process, &ldr);
+
+	*ret = (struct vds_modules){0};
+	for (size_t i = 0; i < VDS_NUM_MODULE_LISTS; i++)
+		ret->why[i] = why;
+	if (why)
+		return NULL;
+	struct vds_error *err = read_lists(&r, ldr, ret);
+	free(r.list);
+	vds_map_deinit(&r.index);
+	return err;
+}

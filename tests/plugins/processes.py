@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Plugins about processes and their modules, against the truth of an image.
+
+usage: processes.py VADOSE PROFILES SHARED_DATA WORK_DIR IMAGE
+
+IMAGE is the name of an archive in SHARED_DATA/images. Exit status 77: there is
+no such data here.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
+                       "truth"))
+import truth  # noqa: E402
+
+MAX_REPORT = 20
+
+
+class Check:
+    def __init__(self, vadose, profiles, image, manifest):
+        self.command = [vadose, "-q", "-s", profiles, "-f", image]
+        self.manifest = manifest
+        self.problems = 0
+
+    def fail(self, text):
+        self.problems += 1
+        if self.problems <= MAX_REPORT:
+            print("FAIL " + text)
+
+    def same(self, what, got, want):
+        """Two sets of rows: what lacks, and what is too much."""
+        for title, rows in (("lacks", want - got), ("invents", got - want)):
+            for row in sorted(rows, key=repr):
+                self.fail(f"{what} {title} {row}")
+
+    def rows(self, *arguments, notes=None):
+        """The plugin's rows; -j1 and -j2 print the same bytes."""
+        outputs = []
+        for threads in ("-j1", "-j2"):
+            done = subprocess.run(
+                [*self.command, threads, "-r", "ndjson", *arguments],
+                capture_output=True, timeout=300)
+            if done.returncode not in (0, 3):
+                sys.exit(f"{arguments}: exit {done.returncode}: "
+                         f"{done.stderr.decode(errors='replace')}")
+            outputs.append(done.stdout)
+        if outputs[0] != outputs[1]:
+            self.fail(f"{arguments}: -j1 and -j2 differ")
+        records = [json.loads(line) for line in outputs[0].splitlines()]
+        for record in records:
+            if record["kind"] == "note" and notes is None:
+                self.fail(f"{arguments}: {record['note']}")
+        return [r for r in records
+                if r["kind"] not in ("run_start", "note", "run_end")]
+
+
+def addr(text):
+    return "0x%016x" % int(text, 16)
+
+
+def vads(process, columns):
+    return [dict(zip(columns, vad)) for vad in process["vads"]]
+
+
+def check_dlllist(check):
+    """Every module of the truth, in order of load; nothing else."""
+    listed = {}
+    for row in check.rows("dlllist"):
+        module = row["module"]
+        listed.setdefault(row["process"]["pid"], []).append(
+            (module["base"], module["size"], module["name"], module["path"],
+             module.get("load_time")))
+    for process in check.manifest["processes"]:
+        want = [(addr(d["base"]), int(d["size"], 16), d["name"], d["path"],
+                 truth.filetime(d["load_time"])) for d in process["dlls"]]
+        got = listed.pop(process["pid"], [])
+        if got != want:
+            check.fail(f"dlllist of {process['pid']}: {got}, not {want}")
+    for pid in listed:
+        check.fail(f"dlllist invents process {pid}")
+
+
+def check_ldrmodules(check):
+    """All image VADs and all listed modules, in which lists, and mapped."""
+    want = set()
+    for process in check.manifest["processes"]:
+        listed = {addr(d["base"]): d["path"] for d in process["dlls"]}
+        mapped = {addr(v["start"]) for v in
+                  vads(process, check.manifest["vad_columns"])
+                  if v["type"] == "VadImageMap"}
+        want |= {(process["pid"], base, base in mapped, listed.get(base))
+                 for base in mapped | set(listed)}
+    rows = check.rows("ldrmodules")
+    got = {(r["process"]["pid"], r["module"]["base"], r["module"]["mapped"],
+            r["module"].get("path")) for r in rows}
+    check.same("ldrmodules", got, want)
+    for row in rows:
+        module = row["module"]
+        inside = module.get("in_load"), module.get("in_memory")
+        if inside[0] != inside[1] or \
+                bool(inside[0]) != ("path" in module):
+            check.fail(f"ldrmodules: {module}")
+        if module.get("path") and module["mapped"] and \
+                not module["same_name"]:
+            check.fail(f"ldrmodules: other name: {row}")
+
+
+CHECKS = [check_dlllist, check_ldrmodules]
+
+
+def main():
+    vadose, profiles, shared, work, name = sys.argv[1:]
+    os.makedirs(work, exist_ok=True)
+    where, manifest = truth.unpack(shared, work, name)
+    image = os.path.join(where, name + ".raw")
+    check = Check(vadose, profiles, image, manifest)
+    for function in CHECKS:
+        function(check)
+    print(f"{name}: {len(CHECKS)} plugins, {check.problems} differences")
+    sys.exit(check.problems > 0)
+
+
+if __name__ == "__main__":
+    main()
