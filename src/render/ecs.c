@@ -13,7 +13,7 @@ static const struct vds_column extra[NUM_EXTRA] = {
 	[SCHEMA] = {.name = "vadose.schema", .kind = VDS_KIND_STR},
 	[KIND] = {.name = "vadose.kind", .kind = VDS_KIND_STR},
 	[IMAGE] = {.name = "vadose.image.id", .kind = VDS_KIND_STR},
-	[PLUGIN] = {"vadose.plugin.name", VDS_KIND_STR},
+	[PLUGIN] = {.name = "vadose.plugin.name", .kind = VDS_KIND_STR},
 	[VERSION] = {.name = "vadose.plugin.version", .kind = VDS_KIND_STR},
 	[UNREADABLE] = {.name = "vadose.unreadable", .kind = VDS_KIND_STRS},
 	[INVALID] = {.name = "vadose.invalid", .kind = VDS_KIND_STRS},

@@ -30,15 +30,18 @@ struct old_column {
 	const char *title, *unit, *doc;
 };
 static const struct old_column columns[NUM_COLS] = {
-	[COL_PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY},
-	[COL_NAME] = {"process.name", VDS_KIND_STR},
+	[COL_PID] = {.name = "process.pid", .kind = VDS_KIND_INT,
+		     .flags = VDS_COLUMN_KEY},
+	[COL_NAME] = {.name = "process.name", .kind = VDS_KIND_STR},
 };
 #define COLUMNS (const struct vds_column *)columns
 #else
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY},
-	[COL_NAME] = {FLAW == BAD_COLUMN ? "Process.Name" : "process.name",
-		      VDS_KIND_STR},
+	[COL_PID] = {.name = "process.pid", .kind = VDS_KIND_INT,
+		     .flags = VDS_COLUMN_KEY},
+	[COL_NAME] = {.name = FLAW == BAD_COLUMN ? "Process.Name" :
+						  "process.name",
+		      .kind = VDS_KIND_STR},
 };
 #define COLUMNS columns
 #endif

@@ -62,7 +62,8 @@ def demo(temp, mkscene, isf2yaml, shared, scene):
 
 
 def build_and_test(folder, env):
-    run(["meson", "setup", "build"], cwd=folder, env=env)
+    # What a stranger begins with has no warning in it.
+    run(["meson", "setup", "-Dwerror=true", "build"], cwd=folder, env=env)
     run(["ninja", "-C", "build"], cwd=folder, env=env)
     run(["meson", "test", "-C", "build"], cwd=folder, env=env)
 
