@@ -315,6 +315,7 @@ static struct vds_error *run_session(struct job *job,
 	vds_meter_init(&meter, args->progress, args->quiet,
 		       vds_output_is_terminal(&job->output));
 	struct vds_session session = {
+		.image_id = job->facts.image_id,
 		.kernel = job->kernel,
 		.plugin = job->entry->plugin,
 		.schema = &job->schema,

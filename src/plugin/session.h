@@ -32,6 +32,7 @@ struct vds_session {
 	const struct vds_options *options;
 	const struct vds_where *where;	/* NULL: all rows */
 	struct vds_sink *sink;
+	const char *image_id;		/* 32 hex digits, for record ids */
 	const bool *selected;		/* by process index; NULL: all */
 	uint64_t limit;			/* rows wanted, 0 = all */
 	unsigned int threads;		/* at least 1 */
