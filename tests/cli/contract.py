@@ -24,9 +24,11 @@ ISF = "769C521E4833ECF72E21F02BF33691A5-1.json.xz"
 ARGUMENTS = {
     "vtop": ["0x63b0000", "--pid", "3836"],
     "memread": ["0x63b0000", "--pid", "3836"],
+    "pool": ["0xffffd80ce21e4d70"],
+    "pfn": ["0x20bcb"],
 }
 # Plugins that find nothing in this scene.
-EMPTY = {"malfind"}
+EMPTY = {"bigpools", "malfind"}
 failures = 0
 
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pool: the block of kernel pool that an address lies in. */
+#include <vadose/plugin.h>
+#include <vadose/pool.h>
+
+enum {
+	COL_QUERY,
+	COL_ADDRESS,
+	COL_DATA,
+	COL_SIZE,
+	COL_PREVIOUS,
+	COL_STATE,
+	COL_TAG,
+	COL_PROTECTED,
+	COL_TYPE,
+	COL_TYPE_RAW,
+	COL_METHOD,
+	NUM_COLS,
+};
+
+static const struct vds_column columns[NUM_COLS] = {
+	[COL_QUERY] = {"query.address", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Query", NULL, "address that was asked for", NULL},
+	[COL_ADDRESS] = {"pool.address", VDS_KIND_ADDR, 0, "Block", NULL, "of the POOL_HEADER, or of a big allocation", NULL},
+	[COL_DATA] = {"pool.data", VDS_KIND_ADDR, 0, "Data", NULL, "first byte that the owner sees", NULL},
+	[COL_SIZE] = {"pool.size", VDS_KIND_SIZE, 0, "Size", "bytes", "of the block with its header", NULL},
+	[COL_PREVIOUS] = {"pool.previous_size", VDS_KIND_SIZE, 0, "Previous", "bytes", "size of the block before it in its page; segment heaps have none", NULL},
+	[COL_STATE] = {"pool.state", VDS_KIND_STR, 0, "State", NULL, "allocated or free", NULL},
+	[COL_TAG] = {"pool.tag", VDS_KIND_STR, 0, "Tag", NULL, "tag of whoever allocated it", NULL},
+	[COL_PROTECTED] = {"pool.protected", VDS_KIND_BOOL, VDS_COLUMN_WIDE, NULL, NULL, "bit 31 of the tag: freed with its tag only", NULL},
+	[COL_TYPE] = {"pool.type", VDS_KIND_STR, 0, "Type", NULL, "pool that a big allocation came from", NULL},
+	[COL_TYPE_RAW] = {"pool.type_raw", VDS_KIND_HEX, VDS_COLUMN_WIDE, NULL, NULL, "PoolType as stored", NULL},
+	[COL_METHOD] = {"pool.method", VDS_KIND_STR, 0, "Found by", NULL, "big-page table, chain (block sizes from the start of the page), or header (the nearest plausible one: weakest)", NULL},
+};
+
+static const struct vds_option options[] = {
+	{"address", VDS_OPTION_UINTS, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED, "ADDR", NULL, NULL, "kernel addresses"},
+};
+
+static void fill(struct vds_run *run, const struct vds_pool_block *block,
+		 struct vds_value *v)
+{
+	bool big = block->method == VDS_POOL_BIG_PAGES;
+	v[COL_ADDRESS] = vds_addr(block->address);
+	v[COL_DATA] = vds_addr(block->data);
+	v[COL_SIZE] = vds_size(block->size);
+	if (!big && !vds_pool_is_segment_heap(run))
+		v[COL_PREVIOUS] = vds_size(block->previous_size);
+	v[COL_STATE] = vds_str(block->allocated ? "allocated" : "free");
+	v[COL_TAG] = vds_str(vds_pool_tag_str(run, block->tag));
+	v[COL_PROTECTED] = vds_bool(block->tag >> 31);
+	if (big)
+		v[COL_TYPE] = vds_str(vds_pool_type_str(run, block->pool_type));
+	v[COL_TYPE_RAW] = vds_hex(block->pool_type);
+	v[COL_METHOD] = vds_str(vds_pool_method_str(block->method));
+}
+
+static struct vds_error *run_pool(struct vds_run *run,
+				  const struct vds_process *process)
+{
+	const struct vds_big_page *big;
+	enum vds_why why;
+	size_t num_big, count;
+	const uint64_t *addresses = vds_option_uints(run, "address", &count);
+	(void)process;
+	struct vds_error *err = vds_big_pages_load(run, &big, &num_big, &why);
+	if (err)
+		return err;
+	if (why)
+		vds_run_note(run, "no_big_pages", 0,
+			     "the table of big allocations: %s",
+			     vds_why_str(why));
+	for (size_t i = 0; i < count; i++) {
+		struct vds_value v[NUM_COLS] = {0};
+		struct vds_pool_block block;
+		v[COL_QUERY] = vds_addr(addresses[i]);
+		why = vds_pool_block_at(run, addresses[i], big, num_big,
+					&block);
+		if (why)
+			v[COL_ADDRESS] = vds_absent(why);
+		else
+			fill(run, &block, v);
+		err = vds_emit(run, v);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+VDS_PLUGIN(pool) = {
+	VDS_PLUGIN_HEADER(pool),
+	.version = "1.0.0",
+	.summary = "the block of kernel pool that an address lies in",
+	.record = "pool_block",
+	.scope = VDS_ONCE,
+	.columns = columns,
+	.num_columns = NUM_COLS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
+	.run = run_pool,
+};

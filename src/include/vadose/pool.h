@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernel pool: the table of big allocations, and the block round an address. */
+#ifndef VADOSE_POOL_H
+#define VADOSE_POOL_H
+
+#include <vadose/run.h>
+#include <vadose/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One used slot of PoolBigPageTable. */
+struct vds_big_page {
+	uint64_t va;		/* first byte, page-aligned */
+	uint64_t size;		/* NumberOfBytes */
+	uint64_t slot;		/* its index in the table */
+	uint64_t process;	/* ProcessBilled; see process_why */
+	enum vds_why process_why;
+	uint32_t tag;		/* Key */
+	uint32_t pool_type;	/* PoolType, raw */
+	bool free;		/* the block was given back (bit 0 of Va) */
+};
+
+/*
+ * The used slots of the table of big allocations, in table order; borrowed
+ * until run() returns. *ret_why: PRESENT, or why the table can't be had
+ * (then nothing is returned). Unreadable parts of the table are noted.
+ * Errors: out of memory.
+ */
+VDS_EXPORT struct vds_error *
+vds_big_pages_load(struct vds_run *run, const struct vds_big_page **ret,
+		   size_t *ret_count, enum vds_why *ret_why);
+
+/* How a block was found, best first. */
+enum vds_pool_method {
+	VDS_POOL_BIG_PAGES = 1,	/* the table of big allocations */
+	VDS_POOL_CHAIN = 2,	/* block sizes lead there from the page's start */
+	VDS_POOL_HEADER = 3,	/* the nearest plausible header before it */
+};
+/* "big-page table", "chain", "header". */
+VDS_EXPORT const char *vds_pool_method_str(enum vds_pool_method method);
+
+/* A block of pool. */
+struct vds_pool_block {
+	uint64_t address;	/* of its POOL_HEADER, or of the allocation */
+	uint64_t data;		/* first byte that its owner sees */
+	uint64_t size;		/* bytes from `address` */
+	uint64_t previous_size;	/* bytes; 0 with big pages and segment heaps */
+	uint32_t tag;		/* bit 31 (protected) as stored */
+	uint32_t pool_type;	/* raw */
+	enum vds_pool_method method;
+	bool allocated;
+};
+
+/*
+ * The block that kernel address @va lies in. Needs the used slots of
+ * vds_big_pages_load() (@big may be NULL: none). NOT_APPLICABLE if no
+ * plausible block covers it, BAD_ADDRESS if it isn't a kernel address,
+ * otherwise why its page can't be read.
+ */
+VDS_EXPORT enum vds_why vds_pool_block_at(struct vds_run *run, uint64_t va,
+					  const struct vds_big_page *big,
+					  size_t num_big,
+					  struct vds_pool_block *ret);
+
+/*
+ * True if kernel pool is made of segment heaps (1903 and later), where
+ * POOL_HEADER.PreviousSize means nothing. Told by the types of the profile.
+ */
+VDS_EXPORT bool vds_pool_is_segment_heap(const struct vds_run *run);
+
+/* The fields of a POOL_HEADER; sizes in bytes. */
+struct vds_pool_header {
+	uint32_t size, previous_size;
+	uint32_t pool_type;
+	uint32_t tag;
+};
+
+/*
+ * Decodes a POOL_HEADER (@len bytes of it at @data). BAD_DATA if it cannot be
+ * one: no size, a tag that isn't text, a size that crosses the page in which
+ * it lies at offset @in_page. NO_FIELD without the type.
+ */
+VDS_EXPORT enum vds_why vds_pool_header_decode(const struct vds_run *run,
+					       const void *data, size_t len,
+					       uint32_t in_page,
+					       struct vds_pool_header *ret);
+
+/* The tag as text, what isn't printable as \xNN; in run's memory, or NULL. */
+VDS_EXPORT const char *vds_pool_tag_str(struct vds_run *run, uint32_t tag);
+/* "PagedPool", "NonPagedPoolNx", ... by the profile's enum; NULL if unknown. */
+VDS_EXPORT const char *vds_pool_type_str(const struct vds_run *run,
+					 uint32_t pool_type);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

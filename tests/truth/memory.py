@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Pool, page frames and the cache of an image against its truth.
+
+usage: memory.py VADOSE PROFILES SHARED_DATA WORK IMAGE
+"""
+import os
+import sys
+
+import truth as base
+
+
+class Machine:
+    """One image, its truth, and the program to run on it."""
+
+    def __init__(self, vadose, profiles, image, manifest):
+        self.command = [vadose, "-f", image, "-q", "-s", profiles]
+        self.manifest = manifest
+        self.failures = base.Failures()
+        self.runner = base.Runner(vadose, None, image)
+        self.profiles = profiles
+
+    def rows(self, *args, codes=(0,)):
+        _, rows, _, _ = self.runner.run("-s", self.profiles, *args,
+                                        codes=codes)
+        return rows
+
+
+def check_bigpools(m):
+    rows = m.rows("bigpools", "--free")
+    m.failures.equal("used slots of the table", len(rows),
+                     m.manifest["kernel"]["bigpool_entries"])
+    return len(rows)
+
+
+def check_pool(m):
+    """Objects lie in blocks with the tags that their makers use."""
+    places = {int(p["eprocess"], 16): ("Proc",)
+              for p in m.manifest["processes"]}
+    for section in m.manifest["sections"]:
+        tag = "MmCi" if section["kind"] == "image" else "MmCa"
+        places[int(section["control_area"], 16)] = (tag,)
+        places[int(section["segment"], 16)] = ("MmSm",)
+        for part in section["subsections"]:
+            if part["base"] and not section["sparse"]:
+                places[int(part["base"], 16)] = ("MmSt",)
+    addresses = sorted(places)
+    rows = m.rows("pool", *("0x%x" % a for a in addresses))
+    m.failures.equal("number of answers", len(rows), len(addresses))
+    for row, address in zip(rows, addresses):
+        m.failures.equal("query", row["query"]["address"], "0x%016x" % address)
+        block = row.get("pool", {})
+        if "address" not in block:
+            m.failures.add("no block at 0x%x" % address)
+            continue
+        start = int(block["address"], 16)
+        if not start <= address < start + block["size"]:
+            m.failures.add("0x%x is not in its block" % address)
+        if block["tag"] not in places[address]:
+            m.failures.add("0x%x: tag %r instead of %r" %
+                           (address, block["tag"], places[address]))
+    return len(rows)
+
+
+def check_pfn(m):
+    """Pages of sections, and of the tables that lead to them."""
+    frames = {}
+    for section in m.manifest["sections"]:
+        for page, frame in section["frames"].items():
+            frames[int(frame, 16)] = ("section", section["control_area"],
+                                      int(page))
+    for process in m.manifest["processes"]:
+        if not process["exited"]:
+            frames[int(process["dtb"], 16) >> 12] = (
+                "page-table", process["pid"], None)
+        for va, state, pa, _, _ in process["pages"]:
+            if state in ("valid-private", "cow") and not process["hidden"]:
+                frames[int(pa, 16) >> 12] = ("process", process["pid"],
+                                             int(va, 16) & ~0xfff)
+    order = sorted(frames)
+    rows = m.rows("pfn", *(str(f) for f in order))
+    m.failures.equal("number of frames", len(rows), len(order))
+    for row, frame in zip(rows, order):
+        kind, owner, place = frames[frame]
+        what = "frame 0x%x (%s)" % (frame, kind)
+        m.failures.equal(what, row.get("owner", {}).get("kind"), kind)
+        if kind == "section":
+            m.failures.equal(what, row["section"]["control_area"],
+                             "0x%016x" % int(owner, 16))
+            m.failures.equal(what, row["section"]["page"], place)
+        else:
+            m.failures.equal(what, row["process"]["pid"], owner)
+        if kind == "process":
+            m.failures.equal(what, row["owner"]["va"], "0x%016x" % place)
+    return len(rows)
+
+
+CHECKS = {
+    "bigpools": check_bigpools,
+    "pool": check_pool,
+    "pfn": check_pfn,
+}
+
+
+def main():
+    vadose, profiles, shared, work, name = sys.argv[1:6]
+    os.makedirs(work, exist_ok=True)
+    where, manifest = base.unpack(shared, work, name)
+    machine = Machine(vadose, profiles, os.path.join(where, name + ".raw"),
+                      manifest)
+    for what, check in CHECKS.items():
+        print("%s: compared %d rows" % (what, check(machine)))
+    sys.exit(1 if machine.failures.count else 0)
+
+
+if __name__ == "__main__":
+    main()
