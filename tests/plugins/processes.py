@@ -109,7 +109,72 @@ def check_ldrmodules(check):
             check.fail(f"ldrmodules: other name: {row}")
 
 
-CHECKS = [check_dlllist, check_ldrmodules]
+def check_psscan(check):
+    """All processes, also exited and hidden ones, where they are."""
+    want = {(p["pid"], p["ppid"], addr(p["eprocess"]),
+             addr(p["eprocess_pa"]), truth.filetime(p["create_time"]),
+             truth.filetime(p["exit_time"]), p["hidden"])
+            for p in check.manifest["processes"]}
+    rows = check.rows("psscan")
+    got = {(p["pid"], p["ppid"], p.get("eprocess"), p["eprocess_pa"],
+            p.get("start"), p.get("exit"), p["hidden"])
+           for p in (r["process"] for r in rows)}
+    check.same("psscan", got, want)
+    if len(rows) != len(want):
+        check.fail(f"psscan: {len(rows)} rows, not {len(want)}")
+    names = {p["pid"]: p["image_file_name"]
+             for p in check.manifest["processes"]}
+    for row in rows:
+        process = row["process"]
+        if process["image_file_name"] != names[process["pid"]]:
+            check.fail(f"psscan: name of {process}")
+        if "pool" not in process["sources"] or \
+                row["scan"]["type"] != "verified":
+            check.fail(f"psscan: {row}")
+
+
+def tree_of(processes):
+    """pid -> (depth, what became of the parent), by the rules of pstree."""
+    known = {p["pid"]: p for p in processes}
+    result = {}
+
+    def look(process):
+        pid = process["pid"]
+        if pid in result:
+            return result[pid]
+        parent = known.get(process["ppid"])
+        if not process["ppid"]:
+            result[pid] = 0, None
+        elif parent is None:
+            result[pid] = 0, "gone"
+        elif parent["create_time"] > process["create_time"] > 0:
+            result[pid] = 0, "reused"
+        else:
+            result[pid] = (look(parent)[0] + 1,
+                           "exited" if parent["exited"] else "running")
+        return result[pid]
+
+    for process in processes:
+        look(process)
+    return result
+
+
+def check_pstree(check):
+    """Depths and parents; a child comes below its parent."""
+    want = tree_of(check.manifest["processes"])
+    path = []
+    got = {}
+    for row in check.rows("pstree"):
+        process, tree = row["process"], row["tree"]
+        got[process["pid"]] = tree["depth"], tree.get("parent")
+        del path[tree["depth"]:]
+        if tree.get("ancestors", []) != path[::-1]:
+            check.fail(f"pstree: {process['pid']}: {tree} below {path}")
+        path.append(process["pid"])
+    check.same("pstree", set(got.items()), set(want.items()))
+
+
+CHECKS = [check_dlllist, check_ldrmodules, check_psscan, check_pstree]
 
 
 def main():

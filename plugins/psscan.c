@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * psscan: processes by their pool blocks, whatever list leads to them. What the
+ * lists know too is told beside it, so a row without active_links that has not
+ * exited is a process that somebody hid.
+ */
+#include <vadose/plugin.h>
+#include <vadose/process_scan.h>
+
+enum {
+	COL_PID,
+	COL_PPID,
+	COL_NAME,
+	COL_EPROCESS,
+	COL_PA,
+	COL_DTB,
+	COL_START,
+	COL_EXIT,
+	COL_THREADS,
+	COL_HIDDEN,
+	COL_SOURCES,
+	COL_TYPE,
+	COL_IMAGE_FILE_NAME,
+	COL_BLOCK,
+	NUM_COLS,
+};
+
+#define KEY VDS_COLUMN_KEY
+#define WIDE VDS_COLUMN_WIDE
+
+static const struct vds_column columns[NUM_COLS] = {
+	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process ID", "process.pid"},
+	[COL_PPID] = {"process.ppid", VDS_KIND_INT, 0, "PPID", NULL, "ID of the process that created it, which may be gone", "process.parent.pid"},
+	[COL_NAME] = {"process.name", VDS_KIND_STR, 0, "Name", NULL, "file name; of processes that no list leads to, EPROCESS.ImageFileName", "process.name"},
+	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, 0, "EPROCESS", NULL, "virtual address of the EPROCESS, where anything tells it", NULL},
+	[COL_PA] = {"process.eprocess_pa", VDS_KIND_ADDR, KEY, "Physical", NULL, "physical address of the EPROCESS", NULL},
+	[COL_DTB] = {"process.dtb", VDS_KIND_ADDR, WIDE, "DTB", NULL, "physical address of its page tables", NULL},
+	[COL_START] = {"process.start", VDS_KIND_TIME, KEY, "Started", NULL, "when it was created", "process.start"},
+	[COL_EXIT] = {"process.exit", VDS_KIND_TIME, 0, "Exited", NULL, "when it ended", "process.end"},
+	[COL_THREADS] = {"process.threads", VDS_KIND_INT, WIDE, "Threads", NULL, "active threads", "process.thread.count"},
+	[COL_HIDDEN] = {"process.hidden", VDS_KIND_BOOL, 0, "Hidden", NULL, "it has not exited, but the list of active processes doesn't hold it", NULL},
+	[COL_SOURCES] = {"process.sources", VDS_KIND_FLAGS, 0, "Sources", NULL, "which structures lead to it; here always pool", NULL},
+	[COL_TYPE] = {"scan.type", VDS_KIND_STR, WIDE, "Type", NULL, "the object header's type index: verified, likely (its address is unknown), unknown", NULL},
+	[COL_IMAGE_FILE_NAME] = {"process.image_file_name", VDS_KIND_STR, WIDE, "ImageFileName", NULL, "the name in the EPROCESS, cut at 14 characters", NULL},
+	[COL_BLOCK] = {"scan.block", VDS_KIND_ADDR, WIDE, "Block", NULL, "physical address of the POOL_HEADER", NULL},
+};
+
+static const char *sources_str(struct vds_run *run, uint32_t sources)
+{
+	static const char *const words[] = {
+		"active_links", "active_blinks", "kernel_list", "mm_list",
+		"session", "cid_table", "handle_tables", "threads", "views",
+		"pool", "initial",
+	};
+	const char *list = "";
+
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!(sources & 1u << i))
+			continue;
+		list = *list ? vds_sprintf(run, "%s %s", list, words[i]) :
+			       words[i];
+		if (!list)
+			return NULL;
+	}
+	return list;
+}
+
+static const char *type_str(enum vds_type_check type)
+{
+	switch (type) {
+	case VDS_TYPE_UNKNOWN:
+		return "unknown";
+	case VDS_TYPE_LIKELY:
+		return "likely";
+	case VDS_TYPE_VERIFIED:
+		return "verified";
+	}
+	return NULL;
+}
+
+static void fill_scanned(const struct vds_scanned_process *s,
+			 struct vds_value *v)
+{
+	v[COL_PID] = vds_int(s->pid);
+	v[COL_PPID] = vds_or(s->ppid_why, vds_int(s->ppid));
+	v[COL_EPROCESS] = vds_or(s->eprocess_why, vds_addr(s->eprocess));
+	v[COL_PA] = vds_addr(s->pa);
+	v[COL_DTB] = vds_or(s->dtb_why, vds_addr(s->dtb));
+	v[COL_START] = vds_or(s->create_why, vds_time(s->create_time));
+	v[COL_EXIT] = vds_or(s->exit_why, vds_time(s->exit_time));
+	v[COL_THREADS] = vds_or(s->threads_why, vds_int(s->threads));
+	v[COL_TYPE] = vds_str(type_str(s->type));
+	v[COL_IMAGE_FILE_NAME] = vds_or(s->image_file_name_why,
+					vds_str(s->image_file_name));
+	v[COL_BLOCK] = vds_addr(s->block);
+}
+
+/* What the kernel's own structures say about it: @known may be NULL. */
+static void fill_known(struct vds_run *run,
+		       const struct vds_scanned_process *s,
+		       const struct vds_process *known, struct vds_value *v)
+{
+	const uint32_t active = VDS_SOURCE_ACTIVE_LINKS |
+				VDS_SOURCE_ACTIVE_BLINKS;
+	uint32_t sources = known ? known->sources : 0;
+
+	v[COL_NAME] = known && known->name ? vds_str(known->name) :
+					     v[COL_IMAGE_FILE_NAME];
+	/* Without an exit time it is not known whether it has ended. */
+	v[COL_HIDDEN] = vds_or(s->exit_why, vds_bool(!s->exit_time &&
+						     !(sources & active)));
+	v[COL_SOURCES] = vds_flags(sources_str(run,
+					       sources | VDS_SOURCE_POOL));
+}
+
+/* --pid and --process choose among the processes of the table. */
+static bool any_selected_only(struct vds_run *run)
+{
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *p = vds_process_at(run, i);
+		if (p && !p->selected)
+			return true;
+	}
+	return false;
+}
+
+static struct vds_error *run_psscan(struct vds_run *run,
+				    const struct vds_process *unused)
+{
+	const struct vds_scanned_process *list;
+	bool choose = any_selected_only(run);
+	size_t count;
+	struct vds_error *err = vds_process_scan(run, &list, &count);
+
+	(void)unused;
+	if (err)
+		return err;
+	for (size_t i = 0; i < count; i++) {
+		const struct vds_scanned_process *s = &list[i];
+		const struct vds_process *known = s->index == SIZE_MAX ?
+			NULL : vds_process_at(run, s->index);
+		struct vds_value v[NUM_COLS] = {0};
+
+		if (choose && !(known && known->selected))
+			continue;
+		fill_scanned(s, v);
+		fill_known(run, s, known, v);
+		err = vds_emit(run, v);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+VDS_PLUGIN(psscan) = {
+	VDS_PLUGIN_HEADER(psscan),
+	.version = "1.0.0",
+	.summary = "processes by a scan of physical memory for their pool blocks",
+	.record = "process",
+	.scope = VDS_ONCE,
+	.columns = columns,
+	.num_columns = NUM_COLS,
+	.run = run_psscan,
+};
