@@ -19,8 +19,14 @@
 #define TOP_POINTERS 128
 /* Handle values grow by 4 per entry. */
 #define VALUE_SHIFT 2
-/* Windows 7: low bits of the object pointer hold the attributes. */
-#define OLD_ATTRIBUTES UINT64_C(7)
+/*
+ * Windows 7 (as in the Windows Research Kernel, ex.h and obp.h): the low bits of
+ * the object pointer hold the lock and two attributes; the third stands in the
+ * access mask.
+ */
+#define OLD_LOW_BITS UINT64_C(7)
+#define OLD_ATTRIBUTES UINT64_C(6)
+#define OLD_PROTECT_CLOSE 0x2000000
 
 struct table {
 	struct vds_task *task;
@@ -38,11 +44,10 @@ static uint64_t decode(const struct vds_kernel *kernel,
 		       const struct vds_rec *entry, struct vds_handle *ret)
 {
 	const struct vds_field *bits = vds_kf(kernel, HANDLE_POINTER_BITS);
-	uint64_t value;
+	uint64_t value, access;
 
-	ret->access = (uint32_t)vds_rec_u64(entry,
-					    vds_kf(kernel, HANDLE_ACCESS)) &
-		      0x1ffffff;
+	access = vds_rec_u64(entry, vds_kf(kernel, HANDLE_ACCESS));
+	ret->access = (uint32_t)(access & 0x1ffffff);
 	if (bits->present && bits->bit_len && bits->bit_len <= 60) {
 		/* 8 and later: bits 4 and up of the address. */
 		value = vds_rec_u64(entry, bits);
@@ -53,8 +58,9 @@ static uint64_t decode(const struct vds_kernel *kernel,
 			       0;
 	}
 	value = vds_rec_u64(entry, vds_kf(kernel, HANDLE_OBJECT));
-	ret->attributes = (uint32_t)(value & OLD_ATTRIBUTES);
-	return value & ~OLD_ATTRIBUTES;
+	ret->attributes = (uint32_t)(value & OLD_ATTRIBUTES) |
+			  (access & OLD_PROTECT_CLOSE ? 1u : 0u);
+	return value & ~OLD_LOW_BITS;
 }
 
 /* Reads a page of the table once; false if it is of no use. */

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each process holds open, with the type and name of each object. */
+#include <vadose/handle.h>
+#include <vadose/plugin.h>
+
+enum {
+	PID,
+	NAME,
+	EPROCESS,
+	HANDLE,
+	OBJECT,
+	TYPE,
+	ACCESS,
+	ATTRIBUTES,
+	OBJECT_NAME,
+	TARGET_PID,
+	TARGET_TID,
+	NUM_COLUMNS
+};
+
+static const struct vds_column columns[] = {
+	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY | VDS_COLUMN_GROUP,
+		 "PID", NULL, "process ID", "process.pid"},
+	[NAME] = {"process.name", VDS_KIND_STR, VDS_COLUMN_GROUP, "Name", NULL,
+		  "process name", "process.name"},
+	[EPROCESS] = {"process.eprocess", VDS_KIND_ADDR,
+		      VDS_COLUMN_KEY | VDS_COLUMN_GROUP, "EPROCESS", NULL,
+		      "address of the EPROCESS", NULL},
+	[HANDLE] = {"handle.value", VDS_KIND_HEX, VDS_COLUMN_KEY, "Handle",
+		    NULL, "the handle's value", NULL},
+	[OBJECT] = {"handle.object", VDS_KIND_ADDR, 0, "Object", NULL,
+		    "address of the object's body", NULL},
+	[TYPE] = {"handle.type", VDS_KIND_STR, 0, "Type", NULL,
+		  "name of the object's type", NULL},
+	[ACCESS] = {"handle.access", VDS_KIND_HEX, 0, "Access", NULL,
+		    "granted access mask", NULL},
+	[ATTRIBUTES] = {"handle.attributes", VDS_KIND_FLAGS, VDS_COLUMN_WIDE,
+			"Attributes", NULL,
+			"protect_close, inherit, audit", NULL},
+	[OBJECT_NAME] = {"handle.name", VDS_KIND_STR, 0, "Object name", NULL,
+			 "path of a file, file name of a process, or path in "
+			 "the object name space", NULL},
+	[TARGET_PID] = {"handle.target.pid", VDS_KIND_INT, 0, "To PID", NULL,
+			"process that a process or thread handle leads to",
+			NULL},
+	[TARGET_TID] = {"handle.target.tid", VDS_KIND_INT, 0, "To TID", NULL,
+			"thread that a thread handle leads to", NULL},
+};
+
+static const struct vds_option options[] = {
+	{"type", VDS_OPTION_STRS, 0, "TYPE", NULL, NULL,
+	 "only handles to objects of these types (Section, File, ...)"},
+	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL,
+	 "only handles whose object's name matches"},
+};
+
+struct context {
+	struct vds_run *run;
+	const struct vds_process *process;
+	struct vds_error *err;
+};
+
+static bool wanted(const struct vds_run *run,
+		   const struct vds_open_handle *handle)
+{
+	const char *glob = vds_option_str(run, "name");
+	size_t count;
+	const char *const *types = vds_option_strs(run, "type", &count);
+
+	if (glob && !(handle->name && vds_match(glob, handle->name)))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (handle->type && vds_match(types[i], handle->type))
+			return true;
+	}
+	return !count;
+}
+
+static const char *attribute_words(uint32_t attributes)
+{
+	static const char *const words[8] = {
+		NULL,
+		"protect_close",
+		"inherit",
+		"protect_close inherit",
+		"audit",
+		"protect_close audit",
+		"inherit audit",
+		"protect_close inherit audit",
+	};
+
+	return words[attributes & 7];
+}
+
+static bool emit(void *ctx, const struct vds_open_handle *handle)
+{
+	struct context *c = ctx;
+	const struct vds_process *process = c->process;
+
+	if (!wanted(c->run, handle))
+		return true;
+	struct vds_value row[NUM_COLUMNS] = {
+		[PID] = vds_int(process->pid),
+		[NAME] = vds_or(process->name_why, vds_str(process->name)),
+		[EPROCESS] = vds_addr(process->eprocess),
+		[HANDLE] = vds_hex(handle->value),
+		[OBJECT] = vds_addr(handle->object),
+		[TYPE] = vds_or(handle->type_why, vds_str(handle->type)),
+		[ACCESS] = vds_hex(handle->access),
+		[ATTRIBUTES] = vds_flags(attribute_words(handle->attributes)),
+		[OBJECT_NAME] = vds_or(handle->name_why,
+				       vds_str(handle->name)),
+		[TARGET_PID] = vds_or(handle->pid_why, vds_int(handle->pid)),
+		[TARGET_TID] = vds_or(handle->tid_why, vds_int(handle->tid)),
+	};
+	c->err = vds_emit(c->run, row);
+	return !c->err;
+}
+
+static struct vds_error *run(struct vds_run *run,
+			     const struct vds_process *process)
+{
+	struct context c = {.run = run, .process = process};
+
+	vds_process_handles(process, emit, &c);
+	return c.err;
+}
+
+VDS_PLUGIN(handles) = {
+	VDS_PLUGIN_HEADER(handles),
+	.version = "1.0.0",
+	.summary = "the handles of each process, decoded, typed and named",
+	.record = "handle",
+	.scope = VDS_PER_PROCESS,
+	.columns = columns,
+	.num_columns = NUM_COLUMNS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
+	.run = run,
+};

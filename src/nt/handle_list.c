@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vds_process_handles(): handles with the type and name of their object. */
+#include "vadose/handle.h"
+
+#include <string.h>
+
+#include "nt/handle.h"
+#include "nt/kernel.h"
+#include "nt/name.h"
+#include "nt/object.h"
+#include "nt/rec.h"
+#include "nt/walk.h"
+
+#define NUM_TYPES 256
+
+struct listing {
+	struct vds_task *task;
+	struct vds_object_types types;
+	/* Names of the types met so far, by index. */
+	struct {
+		bool known;
+		const char *name;
+		enum vds_why why;
+	} names[NUM_TYPES];
+	bool (*visit)(void *ctx, const struct vds_open_handle *handle);
+	void *ctx;
+};
+
+static enum vds_why read_type_name(struct listing *l, uint8_t index,
+				   const char **ret)
+{
+	const struct vds_kernel *kernel = l->task->kernel;
+	const struct vds_field *name = vds_kf(kernel, TYPE_NAME);
+	uint64_t type;
+	enum vds_why why;
+
+	if (l->types.why)
+		return l->types.why;
+	why = vds_task_u64(l->task, l->types.table + 8u * index, &type);
+	if (why)
+		return why;
+	if (!vds_is_kernel_pointer(kernel, type, 8))
+		return VDS_BAD_DATA;
+	return vds_task_unicode(l->task, type + name->offset, ret);
+}
+
+static void name_type(struct listing *l, const struct vds_object_header *header,
+		      struct vds_open_handle *handle)
+{
+	uint8_t index = vds_object_type_index(&l->types, header);
+
+	if (!l->names[index].known) {
+		l->names[index].why = read_type_name(l, index,
+						     &l->names[index].name);
+		l->names[index].known = true;
+	}
+	handle->type_why = l->names[index].why;
+	handle->type = handle->type_why ? NULL : l->names[index].name;
+}
+
+static const struct vds_process *find_process(const struct vds_kernel *kernel,
+					      uint64_t eprocess)
+{
+	for (size_t i = 0; i < kernel->num_processes; i++) {
+		if (kernel->processes[i].eprocess == eprocess)
+			return &kernel->processes[i];
+	}
+	return NULL;
+}
+
+static void fill_process(struct listing *l, struct vds_open_handle *handle)
+{
+	const struct vds_kernel *kernel = l->task->kernel;
+	const struct vds_process *process =
+		find_process(kernel, handle->object);
+	uint64_t pid;
+
+	if (process) {
+		handle->pid = process->pid;
+		handle->pid_why = VDS_PRESENT;
+		handle->name = process->name;
+		handle->name_why = process->name_why;
+		return;
+	}
+	handle->name_why = VDS_NOT_APPLICABLE;
+	handle->pid_why = vds_task_field(l->task, handle->object,
+					 vds_kf(kernel, EPROCESS_PID), &pid);
+	if (!handle->pid_why)
+		handle->pid = (uint32_t)pid;
+}
+
+static void fill_thread(struct listing *l, struct vds_open_handle *handle)
+{
+	const struct vds_kernel *kernel = l->task->kernel;
+	uint64_t pid, tid;
+
+	handle->name_why = VDS_NOT_APPLICABLE;
+	handle->pid_why = vds_task_field(l->task, handle->object,
+					 vds_kf(kernel, ETHREAD_PID), &pid);
+	handle->tid_why = vds_task_field(l->task, handle->object,
+					 vds_kf(kernel, ETHREAD_TID), &tid);
+	if (!handle->pid_why)
+		handle->pid = (uint32_t)pid;
+	if (!handle->tid_why)
+		handle->tid = (uint32_t)tid;
+}
+
+static void fill_file(struct listing *l, struct vds_open_handle *handle)
+{
+	struct vds_file_info file;
+
+	vds_file_info_read(l->task, handle->object, &file);
+	handle->name = file.why ? NULL : file.name;
+	handle->name_why = file.why ? file.why : file.name_why;
+}
+
+static void fill_name(struct listing *l, struct vds_open_handle *handle)
+{
+	const char *type = handle->type ? handle->type : "";
+
+	if (!strcmp(type, "Process")) {
+		fill_process(l, handle);
+	} else if (!strcmp(type, "Thread")) {
+		fill_thread(l, handle);
+	} else if (!strcmp(type, "File")) {
+		fill_file(l, handle);
+	} else {
+		handle->name_why = vds_object_path(l->task, handle->object,
+						   &handle->name);
+		/* Keys have names, but not in their object's header. */
+		if (handle->name_why == VDS_NOT_APPLICABLE &&
+		    !strcmp(type, "Key"))
+			handle->name_why = VDS_NO_FIELD;
+	}
+}
+
+static bool visit_entry(void *ctx, const struct vds_handle *entry)
+{
+	struct listing *l = ctx;
+	struct vds_object_header header;
+	enum vds_why why;
+	struct vds_open_handle handle = {
+		.value = entry->value,
+		.object = entry->pointer +
+			  vds_kf(l->task->kernel, OBJECT_BODY)->offset,
+		.access = entry->access,
+		.attributes = entry->attributes,
+		.pid_why = VDS_NOT_APPLICABLE,
+		.tid_why = VDS_NOT_APPLICABLE,
+	};
+
+	why = vds_object_header_read(l->task, handle.object, &header);
+	if (why) {
+		handle.type_why = handle.name_why = why;
+	} else {
+		name_type(l, &header, &handle);
+		fill_name(l, &handle);
+	}
+	return l->visit(l->ctx, &handle) && !l->task->nomem;
+}
+
+void vds_process_handles(const struct vds_process *process,
+			 bool (*visit)(void *ctx,
+				       const struct vds_open_handle *handle),
+			 void *ctx)
+{
+	struct listing l = {.task = process->task, .visit = visit, .ctx = ctx};
+
+	if (!process->object_table)
+		return;
+	vds_object_types_init(l.task, &l.types);
+	vds_handles_walk(l.task, &l.task->notes, process->object_table,
+			 visit_entry, &l);
+}
