@@ -121,6 +121,25 @@ static bool visit_handle(void *ctx, const struct vds_handle *handle)
 	return true;
 }
 
+/* The section object that a process was made from: often in no table. */
+static bool take_own(struct builder *b, const struct vds_process *process)
+{
+	struct vds_object_header header;
+	struct vds_section_object *o;
+
+	if (vds_object_header_read(b->task, process->section_object,
+				   &header) ||
+	    vds_object_type_index(&b->types, &header) != b->types.section)
+		return true;
+	o = take(b, &header, NULL);
+	if (!o) {
+		b->task->nomem = true;
+		return false;
+	}
+	o->found |= VDS_OBJECT_PROCESS;
+	return true;
+}
+
 static int compare(const void *pa, const void *pb)
 {
 	const struct vds_section_object *a = pa, *b = pb;
@@ -150,6 +169,8 @@ static void collect(struct builder *b)
 	for (size_t i = 0; i < kernel->num_processes; i++) {
 		const struct vds_process *process = &kernel->processes[i];
 
+		if (process->section_object && !take_own(b, process))
+			return;
 		if (!process->object_table)
 			continue;
 		b->pid = process->pid;

@@ -13,6 +13,7 @@ extern "C" {
 /* How a section object was found. */
 #define VDS_OBJECT_DIRECTORY 0x1	/* in the object directory tree */
 #define VDS_OBJECT_HANDLE 0x2		/* in a process's handle table */
+#define VDS_OBJECT_PROCESS 0x4		/* EPROCESS.SectionObject */
 
 /* One section object. */
 struct vds_section_object {

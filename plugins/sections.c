@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sections: section objects, and who looks through them. An object is found in
+ * the object directory, in a handle table or in an EPROCESS; a control area that no object
+ * leads to any more (its handles are closed, its views are not) is found
+ * through the views.
+ */
+#include <stdlib.h>
+
+#include <vadose/object.h>
+#include <vadose/plugin.h>
+#include <vadose/record.h>
+#include <vadose/sharing.h>
+
+enum {
+	ID,
+	OBJECT,
+	NAME,
+	FOUND,
+	CONTROL_AREA,
+	BACKING,
+	FILE_NAME,
+	SIZE,
+	PROTECTION,
+	CREATOR,
+	MAPPED_VIEWS,
+	REFERENCES,
+	VIEW_COUNT,
+	PIDS,
+	HOLDER_PID,
+	HOLDER_HANDLE,
+	NUM_COLUMNS
+};
+
+static const struct vds_column columns[] = {
+	[ID] = {"section.id", VDS_KIND_ADDR, VDS_COLUMN_KEY | VDS_COLUMN_WIDE,
+		"ID", NULL, "the object, or the control area without one",
+		NULL},
+	[OBJECT] = {"section.object", VDS_KIND_ADDR, 0, "Object", NULL,
+		    "address of the SECTION", NULL},
+	[NAME] = {"section.name", VDS_KIND_STR, 0, "Name", NULL,
+		  "path in the object name space", NULL},
+	[FOUND] = {"section.found", VDS_KIND_FLAGS, 0, "Found", NULL,
+		   "directory, handle, process (its own image), view", NULL},
+	[CONTROL_AREA] = {"section.control_area", VDS_KIND_ADDR, 0,
+			  "ControlArea", NULL, "identity of the section", NULL},
+	[BACKING] = {"section.backing", VDS_KIND_STR, 0, "Backing", NULL,
+		     "pagefile, data, image, physical", NULL},
+	[FILE_NAME] = {"section.file", VDS_KIND_STR, 0, "File", NULL,
+		       "mapped file", "file.path"},
+	[SIZE] = {"section.size", VDS_KIND_SIZE, 0, "Size", "bytes",
+		  "SizeOfSection, or SizeOfSegment without an object", NULL},
+	[PROTECTION] = {"section.protection", VDS_KIND_STR, 0, "Protection",
+			NULL, "InitialPageProtection (10 and later)", NULL},
+	[CREATOR] = {"section.creator_pid", VDS_KIND_INT, 0, "Creator", NULL,
+		     "process that made a pagefile-backed section", NULL},
+	[MAPPED_VIEWS] = {"section.mapped_views", VDS_KIND_INT,
+			  VDS_COLUMN_WIDE, "Mapped", NULL,
+			  "NumberOfMappedViews, as the control area counts",
+			  NULL},
+	[REFERENCES] = {"section.section_references", VDS_KIND_INT,
+			VDS_COLUMN_WIDE, "Section ref", NULL,
+			"NumberOfSectionReferences", NULL},
+	[VIEW_COUNT] = {"section.view_count", VDS_KIND_INT, 0, "Views", NULL,
+			"views of the control area in VAD trees", NULL},
+	[PIDS] = {"section.pids", VDS_KIND_INTS, 0, "PIDs", NULL,
+		  "processes with such views", NULL},
+	[HOLDER_PID] = {"handle.pid", VDS_KIND_INT, 0, "Holder", NULL,
+			"first process with a handle to the object", NULL},
+	[HOLDER_HANDLE] = {"handle.value", VDS_KIND_HEX, 0, "Handle", NULL,
+			   "that handle", NULL},
+};
+
+static const struct vds_option options[] = {
+	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL,
+	 "only sections whose object or file name matches"},
+	{"unmapped", VDS_OPTION_FLAG, 0, NULL, NULL, NULL,
+	 "only sections without a view in any process"},
+	{"all", VDS_OPTION_FLAG, 0, NULL, NULL, NULL,
+	 "also control areas with views that no section object leads to"},
+};
+
+/* A view, reduced to what is counted. */
+struct user {
+	uint64_t control_area;
+	const struct vds_section *section;
+	uint32_t pid;
+};
+
+struct context {
+	const struct vds_process *any;
+	struct user *users;	/* by (control area, pid) */
+	size_t num_users;
+};
+
+static int compare(const void *pa, const void *pb)
+{
+	const struct user *a = pa, *b = pb;
+
+	if (a->control_area != b->control_area)
+		return a->control_area < b->control_area ? -1 : 1;
+	return a->pid < b->pid ? -1 : a->pid > b->pid;
+}
+
+static struct vds_error *list_users(struct vds_run *run, struct context *c)
+{
+	const struct vds_sharing_options how = {0};
+	const struct vds_sharing *sharing;
+	struct vds_error *err = vds_sharing_build(run, &how, &sharing);
+
+	if (err)
+		return err;
+	c->users = vds_alloc(run, sharing->num_views + 1, sizeof(*c->users));
+	if (!c->users)
+		return &vds_enomem;
+	for (size_t i = 0; i < sharing->num_views; i++) {
+		const struct vds_view *view = sharing->views[i];
+		const struct vds_process *process =
+			vds_process_at(run, view->process);
+
+		if (!process || !view->section || view->section->why)
+			continue;
+		c->users[c->num_users++] = (struct user){
+			view->section->control_area, view->section,
+			process->pid};
+	}
+	qsort(c->users, c->num_users, sizeof(*c->users), compare);
+	return NULL;
+}
+
+/* Index of the first user of @area or a later one. */
+static size_t first_user(const struct context *c, uint64_t area)
+{
+	size_t low = 0, high = c->num_users;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (c->users[mid].control_area < area)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* At most this many process ids stand in a row. */
+#define MAX_PIDS 64
+
+static void fill_users(struct vds_run *run, const struct context *c,
+		       uint64_t area, struct vds_value *row)
+{
+	uint64_t *pids = vds_alloc(run, MAX_PIDS, sizeof(*pids));
+	size_t views = 0;
+	uint32_t count = 0;
+	bool truncated = false;
+
+	for (size_t i = first_user(c, area);
+	     i < c->num_users && c->users[i].control_area == area; i++) {
+		views++;
+		if (!pids || (count && pids[count - 1] == c->users[i].pid))
+			continue;
+		truncated |= count == MAX_PIDS;
+		if (count < MAX_PIDS)
+			pids[count++] = c->users[i].pid;
+	}
+	row[VIEW_COUNT] = vds_int((int64_t)views);
+	if (count)
+		row[PIDS] = vds_ints(pids, count, truncated);
+}
+
+static void fill_section(const struct vds_section *section,
+			 struct vds_value *row)
+{
+	row[CONTROL_AREA] = vds_addr(section->control_area);
+	if (section->why) {
+		row[BACKING] = vds_absent(section->why);
+		return;
+	}
+	row[BACKING] = vds_str(vds_backing_str(section->backing));
+	row[FILE_NAME] = vds_or(section->file_name_why,
+				vds_str(section->file_name));
+	row[SIZE] = vds_or(section->size_why, vds_size(section->size));
+	row[CREATOR] = vds_or(section->creator_why,
+			      vds_int(section->creator_pid));
+	row[MAPPED_VIEWS] = vds_int((int64_t)section->mapped_views);
+	row[REFERENCES] = vds_int((int64_t)section->section_references);
+}
+
+/* PAGE_* of the Windows API, as SECTION.InitialPageProtection holds it. */
+static const char *page_protection_str(struct vds_run *run, uint64_t bits)
+{
+	static const char *const words[8] = {
+		"PAGE_NOACCESS", "PAGE_READONLY", "PAGE_READWRITE",
+		"PAGE_WRITECOPY", "PAGE_EXECUTE", "PAGE_EXECUTE_READ",
+		"PAGE_EXECUTE_READWRITE", "PAGE_EXECUTE_WRITECOPY",
+	};
+	const char *extra = bits & 0x200 ? " PAGE_NOCACHE" :
+			    bits & 0x400 ? " PAGE_WRITECOMBINE" :
+			    bits & 0x100 ? " PAGE_GUARD" : "";
+
+	for (unsigned int i = 0; i < 8; i++) {
+		if ((bits & 0xff) == 1u << i)
+			return vds_sprintf(run, "%s%s", words[i], extra);
+	}
+	return NULL;
+}
+
+static struct vds_value protection(struct vds_run *run, uint64_t object)
+{
+	uint64_t bits;
+	enum vds_why why = vds_kernel_member(run, object,
+					     vds_type_find(run, "_SECTION"),
+					     "InitialPageProtection", &bits);
+	const char *words;
+
+	if (why)
+		return vds_absent(why);
+	words = page_protection_str(run, bits);
+	return words ? vds_str(words) : vds_absent(VDS_BAD_DATA);
+}
+
+static const char *found_words(struct vds_run *run, uint32_t found, bool views)
+{
+	const char *words = vds_sprintf(
+		run, "%s%s%s%s", found & VDS_OBJECT_DIRECTORY ? " directory" : "",
+		found & VDS_OBJECT_HANDLE ? " handle" : "",
+		found & VDS_OBJECT_PROCESS ? " process" : "",
+		views ? " view" : "");
+
+	return words && *words ? words + 1 : NULL;
+}
+
+static bool wanted(const struct vds_run *run, const struct vds_value *row)
+{
+	const char *glob = vds_option_str(run, "name");
+
+	if (vds_option_set(run, "unmapped") && row[VIEW_COUNT].i)
+		return false;
+	return !glob ||
+	       (row[NAME].kind && vds_match(glob, row[NAME].s)) ||
+	       (row[FILE_NAME].kind && vds_match(glob, row[FILE_NAME].s));
+}
+
+static struct vds_error *emit_object(struct vds_run *run,
+				     const struct context *c,
+				     const struct vds_section_object *o)
+{
+	struct vds_value row[NUM_COLUMNS] = {
+		[CONTROL_AREA] = vds_absent(o->control_area_why),
+	};
+
+	if (!o->control_area_why) {
+		fill_section(vds_section_at(c->any, o->control_area), row);
+		fill_users(run, c, o->control_area, row);
+	}
+	row[ID] = row[OBJECT] = vds_addr(o->object);
+	row[NAME] = vds_or(o->name_why, vds_str(o->name));
+	row[SIZE] = vds_or(o->size_why, vds_size(o->size));
+	row[PROTECTION] = protection(run, o->object);
+	row[FOUND] = vds_flags(found_words(run, o->found,
+					   row[VIEW_COUNT].i > 0));
+	if (o->found & VDS_OBJECT_HANDLE) {
+		row[HOLDER_PID] = vds_int(o->pid);
+		row[HOLDER_HANDLE] = vds_hex(o->handle);
+	}
+	return wanted(run, row) ? vds_emit(run, row) : NULL;
+}
+
+/* A control area that lives through its views alone. */
+static struct vds_error *emit_area(struct vds_run *run,
+				   const struct context *c,
+				   const struct vds_section *section)
+{
+	struct vds_value row[NUM_COLUMNS] = {
+		[ID] = vds_addr(section->control_area),
+		[FOUND] = vds_flags(found_words(run, 0, true)),
+	};
+
+	fill_section(section, row);
+	fill_users(run, c, section->control_area, row);
+	return wanted(run, row) ? vds_emit(run, row) : NULL;
+}
+
+/* Objects, and between them the control areas without one, by control area. */
+static struct vds_error *emit_all(struct vds_run *run, const struct context *c,
+				  const struct vds_section_object *objects,
+				  size_t count)
+{
+	bool all = vds_option_set(run, "all");
+	struct vds_error *err = NULL;
+	size_t user = 0, i = 0;
+
+	while (!err && (i < count || (all && user < c->num_users))) {
+		uint64_t area = user < c->num_users ?
+					c->users[user].control_area :
+					UINT64_MAX;
+
+		if (i < count && (!all || objects[i].control_area <= area)) {
+			while (user < c->num_users &&
+			       c->users[user].control_area ==
+				       objects[i].control_area)
+				user++;
+			err = emit_object(run, c, &objects[i++]);
+			continue;
+		}
+		if (!i || objects[i - 1].control_area != area)
+			err = emit_area(run, c, c->users[user].section);
+		while (user < c->num_users &&
+		       c->users[user].control_area == area)
+			user++;
+	}
+	return err;
+}
+
+static struct vds_error *run_sections(struct vds_run *run,
+				      const struct vds_process *process)
+{
+	struct context c = {.any = vds_process_at(run, 0)};
+	const struct vds_section_names *names;
+	const struct vds_section_object *objects;
+	size_t count;
+	struct vds_error *err;
+
+	(void)process;
+	if (!c.any)
+		return NULL;
+	err = list_users(run, &c);
+	if (!err)
+		err = vds_section_names_load(run, &names);
+	if (err)
+		return err;
+	objects = vds_section_objects(names, &count);
+	return emit_all(run, &c, objects, count);
+}
+
+VDS_PLUGIN(sections) = {
+	VDS_PLUGIN_HEADER(sections),
+	.version = "1.0.0",
+	.summary = "section objects: their names, sizes, holders and views",
+	.record = "section",
+	.scope = VDS_ONCE,
+	.columns = columns,
+	.num_columns = NUM_COLUMNS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
+	.run = run_sections,
+};
