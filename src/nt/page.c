@@ -281,6 +281,7 @@ static void take_upper(struct lookup *l, const struct vds_walk_step *last)
 	struct vds_page *page = l->page;
 	struct vds_pte pte = {.kind = VDS_PTE_UNKNOWN};
 	page->pte_why = last->why;
+	page->absent_span = UINT64_C(1) << (12 + 9 * (last->level - 1));
 	if (!last->why) {
 		vds_pte_decode(&l->kernel->pte, last->entry, &pte);
 		page->pte_why = pte.kind == VDS_PTE_PAGEFILE ? VDS_PAGED_OUT :

@@ -59,6 +59,12 @@ struct vds_page {
 	 */
 	bool is_private_copy;
 	enum vds_why private_why;
+	/*
+	 * Bytes (aligned to themselves) around the page that one missing or
+	 * unreadable table would have described: all alike. 0 if the page has
+	 * an entry of its own.
+	 */
+	uint64_t absent_span;
 };
 
 /* The page at @va, which lies in @vad (NULL: no VAD covers it). */

@@ -110,6 +110,18 @@ VDS_EXPORT void vds_section_page_at(const struct vds_process *process,
 				    uint64_t page,
 				    struct vds_section_page *ret);
 /*
+ * Looks at the section's pages from @page on, up to @max (at least 1) of them
+ * at a time: as many as lie in one piece of one array. *ret_alike is how many
+ * pages from @page on the first result speaks for: 1, but more where there is
+ * no array, or where what it lies in is absent as a whole (it then returns 1).
+ * A sparse section of terabytes is crossed in few steps.
+ */
+VDS_EXPORT size_t vds_section_pages_at(const struct vds_process *process,
+				       const struct vds_section *section,
+				       uint64_t page,
+				       struct vds_section_page *ret, size_t max,
+				       uint64_t *ret_alike);
+/*
  * Reads the 4096 bytes of the section's page as all views share it (private
  * copies aside). PAGED_OUT if it is resident nowhere, NOT_MAPPED if the section
  * has no such page, NOT_IN_IMAGE as ever.

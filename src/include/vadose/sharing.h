@@ -110,6 +110,15 @@ struct vds_sharing_options {
 };
 
 /*
+ * The page number @page of the section in @view's own address space: false if
+ * the view doesn't show it, was not placed (has_pages), or if its process is
+ * not in the process table. *ret_va (may be NULL) is the page's address there.
+ */
+VDS_EXPORT bool vds_view_page_at(struct vds_run *run,
+				 const struct vds_view *view, uint64_t page,
+				 uint64_t *ret_va, struct vds_page *ret);
+
+/*
  * Walks all processes on all threads and groups their views; *ret is borrowed
  * until run() returns. Deterministic at any thread count.
  */

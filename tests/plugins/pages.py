@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Plugins about the pages of sections, against the truth of an image.
+
+usage: pages.py VADOSE PROFILES SHARED_DATA WORK_DIR IMAGE
+       pages.py VADOSE PROFILES SHARED_DATA WORK_DIR SCENE MKSCENE GUIDAGE
+
+IMAGE is the name of an archive in SHARED_DATA/images. Exit status 77: there is
+no such data here.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from processes import Check, addr, truth, vads
+
+# Letters of proto_states, of both builders.
+STATES = {"V": "present", "T": "transition", "P": "pagefile",
+          "Z": "demand-zero", "S": "file", "K": "file", ".": "reserved",
+          "0": "reserved"}
+
+
+class Truth:
+    """Per page of a section: who shows it, maps it, holds a copy of it. Of each
+    process the truth lists the first pages only, so these are lower bounds."""
+
+    def __init__(self, manifest):
+        self.sections = {addr(s["control_area"]): s
+                         for s in manifest["sections"]}
+        self.shown, self.mapped, self.copied = {}, {}, {}
+        for process in manifest["processes"]:
+            self.add_process(process, vads(process, manifest["vad_columns"]),
+                             manifest["page_columns"])
+
+    def add_process(self, process, nodes, columns):
+        views = []
+        for vad in nodes:
+            if vad["control_area"] and vad["first_proto"] and \
+                    vad["type"] != "VadDevicePhysicalMemory":
+                start, end = int(vad["start"], 16), int(vad["end"], 16)
+                views.append((start, end, vad["view_page"] or 0,
+                              addr(vad["control_area"])))
+                self.show(views[-1])
+        for row in process["pages"]:
+            page = dict(zip(columns, row))
+            target = {"shared": self.mapped, "cow": self.copied}.get(
+                page["state"])
+            va = int(page["va"], 16)
+            for start, end, first, area in views:
+                if target is not None and start <= va <= end:
+                    key = area, first + ((va - start) >> 12)
+                    target.setdefault(key, []).append(process["pid"])
+
+    def show(self, view):
+        start, end, first, area = view
+        section = self.sections.get(area)
+        if section["sparse"]:
+            return
+        last = min((end - start) >> 12, section["pages"] - first - 1)
+        for page in range(first, first + last + 1):
+            key = area, page
+            self.shown[key] = self.shown.get(key, 0) + 1
+
+
+def check_sharedpages(check):
+    """Each page in one row; state, frame and views as in the truth."""
+    want, seen, sparse = Truth(check.manifest), set(), {}
+    for row in check.rows("sharedpages", "--min-views", "1"):
+        pages, area = row["pages"], row["section"]["id"]
+        section = want.sections[area]
+        if section["sparse"]:
+            sparse.setdefault(area, []).append(pages)
+            continue
+        for page in range(pages["first"], pages["last"] + 1):
+            key = area, page
+            if key in seen:
+                check.fail(f"sharedpages: {key} twice")
+            seen.add(key)
+            compare_page(check, want, section, key, pages)
+        frame = section["frames"].get(str(pages["first"]))
+        if pages.get("frame") != (frame and addr(frame + "000")):
+            check.fail(f"sharedpages: frame of {key}: {pages}")
+    check.same("sharedpages", seen, set(want.shown))
+    for area, rows in sparse.items():
+        check_sparse(check, want, area, rows)
+
+
+def check_sparse(check, want, area, rows):
+    """Terabytes in few rows, without a gap; what is mapped stands out."""
+    end = 0
+    for pages in rows:
+        if pages["first"] != end or len(rows) > 1000:
+            check.fail(f"sharedpages: {area}: {len(rows)} rows, {pages}")
+        end = pages["last"] + 1
+    if end != want.sections[area]["pages"]:
+        check.fail(f"sharedpages: {area} ends at {end}")
+    for key, pids in want.mapped.items():
+        rest = {p["state"] for p in rows if key[0] == area and
+                p["first"] <= key[1] <= p["last"] and
+                not set(pids) <= set(p.get("mapped_pids", []))}
+        if rest:
+            check.fail(f"sharedpages: {key} is mapped by {pids}: {rest}")
+
+
+def compare_page(check, want, section, key, pages):
+    mapped, copied = want.mapped.get(key, []), want.copied.get(key, [])
+    states = section["proto_states"]
+    views = want.shown.get(key)
+    expected = {
+        "state": STATES[states[key[1]]] if key[1] < len(states) else
+        "reserved", "views": views,
+        "grade": "hardware" if pages["mapped"] > 1 else
+        "structural" if views and views > 1 else None,
+    }
+    got = {name: pages.get(name) for name in expected}
+    if got != expected:
+        check.fail(f"sharedpages: {key}: {got}, not {expected}")
+    for name, pids in (("mapped", mapped), ("private", copied)):
+        if pages[name] < len(pids) or \
+                not set(pids) <= set(pages.get(name + "_pids", [])):
+            check.fail(f"sharedpages: {key}: {name} by {pids}: {pages}")
+
+
+CHECKS = [check_sharedpages]
+
+
+def build(mkscene, profiles, scene, guidage, folder):
+    image = os.path.join(folder, "scene.raw")
+    subprocess.run([mkscene, "-p", profiles, "-k", guidage, "-r", image, "-t",
+                    image + ".json", scene], check=True)
+    with open(image + ".json", encoding="utf-8") as file:
+        return image, json.load(file)
+
+
+def main():
+    vadose, profiles, shared, work, name = sys.argv[1:6]
+    os.makedirs(work, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        if len(sys.argv) > 6:
+            image, manifest = build(sys.argv[6], profiles, name, sys.argv[7],
+                                    folder)
+        else:
+            where, manifest = truth.unpack(shared, work, name)
+            image = os.path.join(where, name + ".raw")
+        check = Check(vadose, profiles, image, manifest)
+        check.folder = folder
+        for function in CHECKS:
+            function(check)
+    print(f"{name}: {len(CHECKS)} plugins, {check.problems} differences")
+    sys.exit(check.problems > 0)
+
+
+if __name__ == "__main__":
+    main()
