@@ -158,8 +158,10 @@ def check_ecs(vadose, name, args, records):
         ecs = json.loads(line)
         event = ecs["event"]
         expect(event["id"] == record["id"] and
-               event["kind"] == "state" and event["type"] == ["info"] and
-               event["category"] in (["process"], ["host"]) and
+               event["kind"] == ("alert" if record["kind"] == "finding"
+                                 else "state") and
+               event["type"] == ["info"] and
+               event["category"] in (["process"], ["host"], ["malware"]) and
                event["dataset"] == "vadose." + record["kind"] and
                ecs["vadose"]["kind"] == record["kind"], f"{name}: {event}")
         # https://www.elastic.co/guide/en/ecs/8.11/ecs-field-reference.html

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules about mapped images: their code, their file, the loader's lists. */
+#include <string.h>
+
+#include <vadose/module.h>
+
+#include "findings.h"
+
+#define PAGE 4096
+
+static const struct vds_view *first_view_of(const struct scene *scene,
+					    size_t group)
+{
+	return scene->sharing->views[scene->sharing->groups[group].first_view];
+}
+
+static unsigned int le16(const uint8_t *p)
+{
+	return p[0] | (unsigned int)p[1] << 8;
+}
+
+static uint32_t le32(const uint8_t *p)
+{
+	return le16(p) | (uint32_t)le16(p + 2) << 16;
+}
+
+/*
+ * Bytes of a PE's headers in its first page, 0 if they can't be told. The field
+ * is OptionalHeader.SizeOfHeaders (PE/COFF specification), at the same place in
+ * 32- and 64-bit images.
+ */
+static size_t header_size(const uint8_t *page)
+{
+	uint32_t pe = le32(page + 0x3c);
+	if (page[0] != 'M' || page[1] != 'Z' || pe > PAGE - 0x60 ||
+	    memcmp(page + pe, "PE\0\0", 4))
+		return 0;
+	uint32_t size = le32(page + pe + 0x54);
+	return size && size <= PAGE ? size : PAGE;
+}
+
+/* Windows writes the address of a relocated image into its ImageBase. */
+static void mask_image_base(uint8_t *page)
+{
+	uint32_t pe = le32(page + 0x3c);
+	if (pe <= PAGE - 0x60)
+		memset(page + pe + 0x30, 0, 8);
+}
+
+/* Do image and file begin with the same headers? Unknown counts as yes. */
+static bool headers_agree(const struct vds_process *any,
+			  const struct vds_section *image,
+			  const struct vds_section *data)
+{
+	uint8_t a[PAGE], b[PAGE];
+	if (vds_section_read_page(any, image, 0, a) ||
+	    vds_section_read_page(any, data, 0, b))
+		return true;
+	size_t len = header_size(a);
+	if (!len)
+		len = header_size(b);
+	if (!len)
+		return true;
+	mask_image_base(a);
+	mask_image_base(b);
+	return !memcmp(a, b, len);
+}
+
+/* The data section of the image's file, if some process maps it. */
+static const struct vds_section *data_of(const struct scene *scene,
+					 const struct vds_section *image)
+{
+	for (size_t g = 0; g < scene->sharing->num_groups; g++) {
+		const struct vds_section *s = first_view_of(scene, g)->section;
+		if (s && !s->why && s->backing == VDS_BACKING_DATA &&
+		    s->file_identity == image->file_identity)
+			return s;
+	}
+	return NULL;
+}
+
+static struct vds_error *mismatch(struct vds_run *run,
+				  const struct scene *scene,
+				  const struct vds_process *p,
+				  const struct vds_vad *vad,
+				  const struct vds_section *image)
+{
+	struct finding f;
+	const struct vds_section *data =
+		image->file_identity ? data_of(scene, image) : NULL;
+	if (!data || headers_agree(p, image, data) ||
+	    !finding_init(&f, scene, "image-data-mismatch"))
+		return NULL;
+	finding_vad(&f, run, p, vad);
+	f.process = p;
+	f.vad = vad;
+	f.section = image;
+	f.message = vds_sprintf(
+		run, "the image's headers are not those of its file (data section 0x%016llx)",
+		(unsigned long long)data->control_area);
+	return finding_emit(&f, run, scene);
+}
+
+static bool has_code(const struct vds_section *image)
+{
+	for (size_t i = 0; i < image->num_subsections; i++) {
+		if (vds_protection_executable(image->subsections[i].protection))
+			return true;
+	}
+	return false;
+}
+
+/* Pages of code that are looked at in one view. */
+#define MAX_CODE_PAGES 65536
+
+struct patches {
+	uint64_t code;		/* pages of code */
+	uint64_t copies;	/* of those, private to the process */
+	uint64_t changed;	/* of those, with other bytes than all share */
+	uint64_t page;		/* first changed page of the section */
+	uint64_t va;
+	unsigned int offset, length;	/* first difference on it */
+};
+
+static bool differs(const uint8_t *a, const uint8_t *b, struct patches *p)
+{
+	unsigned int i = 0, end = PAGE;
+	while (i < PAGE && a[i] == b[i])
+		i++;
+	if (i == PAGE)
+		return false;
+	while (a[end - 1] == b[end - 1])
+		end--;
+	if (!p->changed) {
+		p->offset = i;
+		p->length = end - i;
+	}
+	return true;
+}
+
+static void look_at_code(const struct vds_process *p,
+			 const struct vds_vad *vad,
+			 const struct vds_section *image, struct patches *ret)
+{
+	uint8_t mine[PAGE], shared[PAGE];
+	uint64_t first;
+	*ret = (struct patches){0};
+	if (!vds_section_page_of(image, vad->first_prototype_pte, &first))
+		return;
+	uint64_t pages = (vad->end - vad->start) / PAGE + 1;
+	for (uint64_t i = 0; i < pages && i < MAX_CODE_PAGES; i++) {
+		uint64_t pte;
+		if (!vds_section_pte_of(image, first + i, &pte))
+			break;
+		const struct vds_subsection *s =
+			vds_section_subsection_of(image, pte);
+		if (!s || !vds_protection_executable(s->protection))
+			continue;
+		uint64_t va = vad->start + i * PAGE;
+		struct vds_page page;
+		vds_page_at(p, vad, va, &page);
+		ret->code++;
+		if (!page.is_private_copy || page.private_why)
+			continue;
+		ret->copies++;
+		if (vds_process_read(p, va, mine, PAGE) ||
+		    vds_section_read_page(p, image, first + i, shared) ||
+		    !differs(mine, shared, ret))
+			continue;
+		if (!ret->changed) {
+			ret->page = first + i;
+			ret->va = va;
+		}
+		ret->changed++;
+	}
+}
+
+/* In how many processes does that place hold the very same bytes? */
+static size_t alike(struct vds_run *run, const struct scene *scene,
+		    const struct vds_process *p,
+		    const struct vds_section *image, const struct patches *at)
+{
+	uint8_t mine[64], theirs[64];
+	size_t len = at->length < sizeof(mine) ? at->length : sizeof(mine);
+	size_t count = 0;
+	if (vds_process_read(p, at->va + at->offset, mine, len))
+		return 0;
+	for (size_t i = 0; i < scene->sharing->num_views; i++) {
+		const struct vds_view *view = scene->sharing->views[i];
+		if (!view->section || view->section->why || !view->has_pages ||
+		    view->section->control_area != image->control_area ||
+		    at->page < view->first_page || at->page > view->last_page)
+			continue;
+		const struct vds_process *q =
+			vds_process_at(run, view->process);
+		uint64_t va = view->start +
+			      (at->page - view->first_page) * PAGE + at->offset;
+		count += q && !vds_process_read(q, va, theirs, len) &&
+			 !memcmp(mine, theirs, len);
+	}
+	return count;
+}
+
+static struct vds_error *patched(struct vds_run *run,
+				 const struct scene *scene,
+				 const struct vds_process *p,
+				 const struct vds_vad *vad,
+				 const struct vds_section *image)
+{
+	struct patches at;
+	struct finding f;
+	look_at_code(p, vad, image, &at);
+	if (!at.changed)
+		return NULL;
+	const struct vds_rule *stomped =
+		vds_rule_find(scene->rules, "stomped-module");
+	int64_t percent = stomped ? vds_rule_param(stomped, "percent") : 25;
+	bool large = (int64_t)(at.copies * 100) >=
+		     percent * (int64_t)at.code;
+	if (!finding_init(&f, scene, large ? "stomped-module" :
+					     "patched-image-page"))
+		return NULL;
+	finding_vad(&f, run, p, vad);
+	if (!large && alike(run, scene, p, image, &at) >= 3)
+		finding_add(&f, "many_processes",
+			    "at least three processes have the same bytes there");
+	f.process = p;
+	f.vad = vad;
+	f.section = image;
+	f.message = vds_sprintf(
+		run, "of %llu pages of code %llu are private, %llu changed, first at 0x%llx (%u bytes)",
+		(unsigned long long)at.code, (unsigned long long)at.copies,
+		(unsigned long long)at.changed,
+		(unsigned long long)(at.va + at.offset), at.length);
+	return finding_emit(&f, run, scene);
+}
+
+static bool is_listed(const struct vds_modules *modules,
+		      const struct vds_vad *vad)
+{
+	for (size_t i = 0; i < modules->count; i++) {
+		const struct vds_module *m = &modules->list[i];
+		if (!m->base_why && m->base >= vad->start &&
+		    m->base <= vad->end)
+			return true;
+	}
+	return false;
+}
+
+/* All three lists were read to their end: what they lack is not there. */
+static bool is_complete(const struct vds_modules *modules)
+{
+	for (size_t i = 0; i < VDS_NUM_MODULE_LISTS; i++) {
+		if (modules->why[i])
+			return false;
+	}
+	return modules->count > 0;
+}
+
+static struct vds_error *unlinked(struct vds_run *run,
+				  const struct scene *scene,
+				  const struct vds_process *p,
+				  const struct vds_modules *modules,
+				  const struct vds_vad *vad,
+				  const struct vds_section *image)
+{
+	struct finding f;
+	/* The lists of 32-bit code are others, which are not read here. */
+	bool is_32_bit = p->wow64 && vad->end < UINT64_C(0x100000000);
+	if (is_32_bit || !is_complete(modules) || !has_code(image) ||
+	    is_listed(modules, vad) ||
+	    !finding_init(&f, scene, "unlinked-module"))
+		return NULL;
+	finding_vad(&f, run, p, vad);
+	f.process = p;
+	f.vad = vad;
+	f.section = image;
+	f.message = "an image with code is in none of the loader's lists";
+	return finding_emit(&f, run, scene);
+}
+
+struct vds_error *find_in_images(struct vds_run *run,
+				 const struct scene *scene,
+				 const struct vds_process *p)
+{
+	struct vds_modules modules = {0};
+	struct vds_error *err = NULL;
+	if (p->exited)
+		return NULL;
+	if (p->peb)
+		err = vds_process_modules(run, p, &modules);
+	struct vds_vad_iter *it = err ? NULL : vds_vad_iterate(p);
+	const struct vds_vad *vad;
+	while (!err && it && (vad = vds_vad_next(it))) {
+		if (vad->type != VDS_VAD_IMAGE || vad->is_private)
+			continue;
+		const struct vds_section *image = vds_vad_section(p, vad);
+		if (!image || image->why)
+			continue;
+		err = mismatch(run, scene, p, vad, image);
+		if (!err)
+			err = patched(run, scene, p, vad, image);
+		if (!err)
+			err = unlinked(run, scene, p, &modules, vad, image);
+	}
+	return err;
+}
