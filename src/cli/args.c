@@ -46,7 +46,7 @@ static const struct option options[] = {
 	{FIELDS, 0, "fields", "A,B", "only these columns"},
 	{SORT, 0, "sort", "A,-B", "order of rows; '-' = descending"},
 	{LIMIT, 0, "limit", "N", "stop after that many rows"},
-	{FAIL_ON, 0, "fail-on", "rows", "exit 2 if there is any row"},
+	{FAIL_ON, 0, "fail-on", "HOW", "exit 2 if there is any row (rows), or one of that severity"},
 };
 
 static struct vds_error *push(struct vds_args *args, struct vds_list *list,
@@ -157,8 +157,8 @@ static bool set(struct vds_args *args, enum id id, const char *value)
 	case PROGRESS:
 		return set_word(&args->progress, value, "auto|always|never");
 	case FAIL_ON:
-		args->fail_on = true;
-		return set_word(&word, value, "rows");
+		return set_word(&args->fail_on, value,
+				"rows|info|low|medium|high|critical");
 	default:
 		return set_flag(args, id);
 	}

@@ -31,7 +31,7 @@ struct vds_args {
 	struct vds_list pids, processes;
 	const char *fields, *where, *sort;
 	uint64_t limit;			/* 0 = none */
-	bool fail_on;
+	const char *fail_on;		/* "rows", a severity, or NULL */
 	bool hash;			/* SHA-256 of the image in run_start */
 	/* The first word that is no option, and what follows it. */
 	const char *command;

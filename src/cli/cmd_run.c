@@ -275,6 +275,15 @@ static void say_notes(const struct job *job)
 			    notes->count - most);
 }
 
+/* --fail-on: any row, or one of that severity or a higher one. */
+static bool must_fail(const struct job *job, const struct vds_tally *tally)
+{
+	const char *how = job->cli->args.fail_on;
+	if (!how || !strcmp(how, "rows"))
+		return how && tally->rows;
+	return tally->absences.severity >= vds_severity_rank(how, strlen(how));
+}
+
 /* The end record says why, if @err is set; the status is that of the program. */
 static struct vds_error *finish(struct job *job, const struct vds_tally *tally,
 				const struct vds_error *err, int *ret)
@@ -282,7 +291,7 @@ static struct vds_error *finish(struct job *job, const struct vds_tally *tally,
 	bool partial = job->notes.count || job->notes.dropped ||
 		       tally->absences.unreadable || tally->absences.invalid;
 	int status = partial ? EXIT_PARTIAL : 0;
-	if (job->cli->args.fail_on && tally->rows)
+	if (must_fail(job, tally))
 		status = EXIT_FINDINGS;
 	if (err)
 		status = vds_error_exit_status(err->code);

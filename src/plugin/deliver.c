@@ -56,6 +56,8 @@ static void tally_add(struct vds_tally *to, const struct vds_tally *from)
 	to->rows += from->rows;
 	to->absences.unreadable += from->absences.unreadable;
 	to->absences.invalid += from->absences.invalid;
+	to->absences.severity = VDS_MAX(to->absences.severity,
+					from->absences.severity);
 }
 
 static size_t held(const struct vds_run *run)

@@ -26,6 +26,8 @@ struct vds_error *vds_emit(struct vds_run *run, const struct vds_value *values)
 	if (!err) {
 		run->tally.absences.unreadable += absences.unreadable;
 		run->tally.absences.invalid += absences.invalid;
+		run->tally.absences.severity = VDS_MAX(
+			run->tally.absences.severity, absences.severity);
 		err = vds_run_add(run, values);
 	}
 	if (err && err->code == VDS_ERROR_STOP)

@@ -224,6 +224,9 @@ struct vds_error *vds_schema_init(struct vds_schema *schema,
 		schema->visible[i] = true;
 		if (schema->columns[i].flags & VDS_COLUMN_KEY)
 			schema->has_keys = true;
+		if (schema->columns[i].kind == VDS_KIND_STR &&
+		    !strcmp(schema->columns[i].name, "severity"))
+			schema->severity = i + 1;
 	}
 	return NULL;
 }
@@ -345,10 +348,27 @@ static const char *value_fault(const struct vds_column *column,
 	}
 }
 
+uint32_t vds_severity_rank(const char *word, size_t len)
+{
+	static const char *const words[] = {"info", "low", "medium", "high",
+					    "critical"};
+	for (uint32_t i = 0; i < VDS_ARRAY_SIZE(words); i++) {
+		if (strlen(words[i]) == len && !memcmp(words[i], word, len))
+			return i + 1;
+	}
+	return 0;
+}
+
 void vds_schema_absences(const struct vds_schema *schema,
 			 const struct vds_value *values,
 			 struct vds_absences *absences)
 {
+	if (schema->severity) {
+		const struct vds_value *v = &values[schema->severity - 1];
+		uint32_t rank = v->kind == VDS_KIND_STR ?
+			vds_severity_rank(v->s, v->count) : 0;
+		absences->severity = VDS_MAX(absences->severity, rank);
+	}
 	for (size_t i = 0; i < schema->num_columns; i++) {
 		const struct vds_value *value = &values[i];
 		enum vds_absence absence = VDS_ABSENCE_NONE;

@@ -46,6 +46,7 @@ struct vds_schema {
 	bool visible[VDS_MAX_COLUMNS];	/* shown at all (--fields) */
 	bool asked[VDS_MAX_COLUMNS];	/* named by --fields */
 	bool has_keys;		/* some column is VDS_COLUMN_KEY */
+	size_t severity;	/* 1 + index of a STR column "severity", or 0 */
 	struct vds_group *groups;
 	size_t num_groups;
 	/* Those in the group "image" come first: groups[0] if there is one. */
@@ -76,7 +77,12 @@ struct vds_error *vds_schema_select(struct vds_schema *schema,
 struct vds_absences {
 	uint32_t unreadable;	/* not in image, paged out, not mapped */
 	uint32_t invalid;	/* bad address, bad data */
+	/* Of findings: 1 + the highest vds_severity among the rows, or 0. */
+	uint32_t severity;
 };
+
+/* 1 + the place of @word in info, low, medium, high, critical; 0 if none. */
+uint32_t vds_severity_rank(const char *word, size_t len);
 
 /* Adds the row's absent and invalid cells, of visible columns, to *absences. */
 void vds_schema_absences(const struct vds_schema *schema,

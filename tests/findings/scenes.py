@@ -110,6 +110,20 @@ def check_rules(vadose, mkscene, profiles, scenes, folder):
                                                  run.stderr))
 
 
+def check_fail_on(vadose, mkscene, profiles, scenes, folder):
+    """A high finding: --fail-on says so up to high, and no further."""
+    image = os.path.join(folder, "fail.raw")
+    subprocess.run([mkscene, "-p", profiles, "-k", KERNELS[0], "-r", image,
+                    os.path.join(scenes, "rwx-shared.scene")], check=True)
+    for how, want in (("rows", 2), ("info", 2), ("high", 2), ("critical", 0)):
+        status = subprocess.run([vadose, "-q", "-s", profiles, "-f", image,
+                                 "--fail-on", how, "findings"],
+                                stdout=subprocess.DEVNULL,
+                                check=False).returncode
+        if status != want:
+            fail("--fail-on %s: exit status %d" % (how, status))
+
+
 def main():
     vadose, mkscene, profiles, scenes = sys.argv[1:]
     count = 0
@@ -123,6 +137,7 @@ def main():
                       os.path.join(scenes, entry), kernel, folder)
                 count += 1
         check_rules(vadose, mkscene, profiles, scenes, folder)
+        check_fail_on(vadose, mkscene, profiles, scenes, folder)
     print("%d scenes, %d failures" % (count, failures))
     sys.exit(1 if failures or not count else 0)
 
