@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vaddump: the bytes of VADs as files, and what of them could not be had. A
+ * page that is absent is a hole in the file (zeros) and stands in the row; a
+ * file that exists is never written over.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vadose/page.h>
+#include <vadose/plugin.h>
+#include <vadose/section.h>
+#include <vadose/table.h>
+
+#define PAGE UINT64_C(4096)
+
+enum {
+	PID,
+	NAME,
+	EPROCESS,
+	NODE,
+	START,
+	END,
+	SIZE,
+	TYPE,
+	PROTECTION,
+	FILE_NAME,
+	DUMP_PATH,
+	DUMP_SIZE,
+	BYTES_READ,
+	BYTES_UNREADABLE,
+	ABSENT,
+	REASONS,
+	NUM_COLUMNS
+};
+
+static const struct vds_column columns[] = {
+	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY | VDS_COLUMN_GROUP,
+		 "PID", NULL, "process ID", "process.pid"},
+	[NAME] = {"process.name", VDS_KIND_STR, VDS_COLUMN_GROUP, "Name", NULL,
+		  "process name", "process.name"},
+	[EPROCESS] = {"process.eprocess", VDS_KIND_ADDR,
+		      VDS_COLUMN_KEY | VDS_COLUMN_GROUP, "EPROCESS", NULL,
+		      "address of the EPROCESS", NULL},
+	[NODE] = {"vad.node", VDS_KIND_ADDR, VDS_COLUMN_KEY, "VAD", NULL,
+		  "address of the MMVAD", NULL},
+	[START] = {"vad.start", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Start", NULL,
+		   "first byte", NULL},
+	[END] = {"vad.end", VDS_KIND_ADDR, 0, "End", NULL,
+		 "last byte, inclusive", NULL},
+	[SIZE] = {"vad.size", VDS_KIND_SIZE, 0, "Size", "bytes", "its length",
+		  NULL},
+	[TYPE] = {"vad.type", VDS_KIND_STR, 0, "Type", NULL,
+		  "private, mapped, image, physical, ...", NULL},
+	[PROTECTION] = {"vad.protection", VDS_KIND_STR, 0, "Protection", NULL,
+			"initial protection; pages may differ", NULL},
+	[FILE_NAME] = {"section.file", VDS_KIND_STR, VDS_COLUMN_WIDE, "File",
+		       NULL, "mapped file", "file.path"},
+	[DUMP_PATH] = {"dump.path", VDS_KIND_STR, 0, "Written to", NULL,
+		       "the file with its bytes; absent: nothing to write",
+		       NULL},
+	[DUMP_SIZE] = {"dump.size", VDS_KIND_SIZE, 0, "File size", "bytes",
+		       "up to the last page that was there", NULL},
+	[BYTES_READ] = {"dump.bytes_read", VDS_KIND_SIZE, 0, "Read", "bytes",
+			"bytes that come from the image", NULL},
+	[BYTES_UNREADABLE] = {"dump.bytes_unreadable", VDS_KIND_SIZE, 0,
+			      "Not read", "bytes",
+			      "bytes that the image lacks; zeros in the file",
+			      NULL},
+	[ABSENT] = {"dump.absent", VDS_KIND_STRS, VDS_COLUMN_WIDE, "Absent",
+		    NULL, "the first ranges that are not there: start-end and "
+		    "why, by address", NULL},
+	[REASONS] = {"dump.reasons", VDS_KIND_FLAGS, 0, "Because", NULL,
+		     "why bytes are absent: states of their pages", NULL},
+};
+
+static const struct vds_option options[] = {
+	{"dump", VDS_OPTION_STR, VDS_OPTION_REQUIRED, "DIR", NULL, NULL,
+	 "write the files here; the folder must exist"},
+	{"vad", VDS_OPTION_UINTS, 0, "ADDRESS", NULL, NULL,
+	 "only VADs with this start, node, or address within"},
+	{"type", VDS_OPTION_STRS, 0, "TYPE", NULL, NULL,
+	 "only VADs of these types (private, mapped, image, ...)"},
+	{"max", VDS_OPTION_SIZE, 0, NULL, "1G", NULL,
+	 "leave out what lies further than this behind the start of a VAD"},
+};
+
+/* Ranges that a row lists, and pages of states that it counts. */
+#define MAX_RANGES 40
+#define NUM_STATES 32
+
+struct dump {
+	struct vds_run *run;
+	const struct vds_process *process;
+	const struct vds_vad *vad;
+	char *path;
+	int fd;			/* -1: not made yet */
+	uint64_t limit;		/* one past the last address to look at */
+	uint64_t next;		/* first address that wasn't looked at */
+	uint64_t read, unreadable, size;
+	bool beyond;		/* there are pages past the limit */
+	bool states[NUM_STATES];
+	/* The range of absent pages that is being collected. */
+	uint64_t absent_start, absent_end;
+	enum vds_page_state absent_state;
+	char *ranges;		/* strings, each with its NUL */
+	uint32_t ranges_len, num_ranges;
+	bool truncated;
+	struct vds_error *err;
+};
+
+static void end_range(struct dump *d)
+{
+	char *text;
+	size_t len;
+
+	if (d->absent_end == d->absent_start)
+		return;
+	text = vds_sprintf(d->run, "%016llx-%016llx %s",
+			   (unsigned long long)d->absent_start,
+			   (unsigned long long)d->absent_end - 1,
+			   vds_page_state_str(d->absent_state));
+	d->absent_start = d->absent_end = 0;
+	d->truncated |= d->num_ranges == MAX_RANGES;
+	if (!text || d->num_ranges == MAX_RANGES)
+		return;
+	if (!d->ranges)
+		d->ranges = vds_alloc(d->run, MAX_RANGES, 80);
+	len = strlen(text) + 1;
+	if (!d->ranges || len > 80)
+		return;
+	memcpy(d->ranges + d->ranges_len, text, len);
+	d->ranges_len += (uint32_t)len;
+	d->num_ranges++;
+}
+
+/* [start, end) is not there. Demand-zero pages are, in a way: they are 0. */
+static void note_absent(struct dump *d, uint64_t start, uint64_t end,
+			enum vds_page_state state)
+{
+	if (start >= end)
+		return;
+	if ((size_t)state < NUM_STATES)
+		d->states[state] = true;
+	d->unreadable += end - start;
+	if (d->absent_end != start || d->absent_state != state) {
+		end_range(d);
+		d->absent_start = start;
+		d->absent_state = state;
+	}
+	d->absent_end = end;
+}
+
+static struct vds_error *create(struct dump *d)
+{
+	d->fd = open(d->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (d->fd >= 0)
+		return NULL;
+	return vds_error_errno(VDS_ERROR_OUTPUT, errno, "cannot make %s",
+			       d->path);
+}
+
+static struct vds_error *write_page(struct dump *d, uint64_t va,
+				    const uint8_t *page)
+{
+	uint64_t at = va - d->vad->start;
+	size_t done = 0;
+
+	if (d->fd < 0) {
+		struct vds_error *err = create(d);
+
+		if (err)
+			return err;
+	}
+	while (done < PAGE) {
+		ssize_t n = pwrite(d->fd, page + done, PAGE - done,
+				   (off_t)(at + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return vds_error_errno(VDS_ERROR_OUTPUT,
+					       n ? errno : ENOSPC,
+					       "cannot write %s", d->path);
+		done += (size_t)n;
+	}
+	d->read += PAGE;
+	d->size = at + PAGE;
+	return NULL;
+}
+
+/* Nothing was ever there: what isn't read isn't missed. */
+static bool is_zero(const struct vds_page *page)
+{
+	return page->state == VDS_PAGE_DEMAND_ZERO ||
+	       page->state == VDS_PAGE_RESERVED;
+}
+
+/* One page: its bytes, or why not. Returns false to stop. */
+static bool take_page(struct dump *d, uint64_t va)
+{
+	struct vds_page page;
+	uint8_t bytes[PAGE];
+
+	vds_page_at(d->process, d->vad, va, &page);
+	if (vds_process_read(d->process, va, bytes, sizeof(bytes))) {
+		if (!is_zero(&page))
+			note_absent(d, va, va + PAGE, page.state);
+		return true;
+	}
+	if (is_zero(&page))
+		return true;
+	d->err = write_page(d, va, bytes);
+	return !d->err;
+}
+
+/* Pages that nothing leads to. */
+static bool take_run(struct dump *d, const struct vds_page *page, uint64_t run)
+{
+	if (!is_zero(page))
+		note_absent(d, d->next, d->next + run * PAGE, page->state);
+	return true;
+}
+
+/*
+ * Pages without an entry of their own: private ones were never touched; those
+ * of a section may be resident in it all the same.
+ */
+static bool take_untouched(struct dump *d, uint64_t end)
+{
+	if (end > d->limit)
+		end = d->limit;
+	while (d->next < end) {
+		struct vds_page page;
+		uint64_t run = vds_page_run(d->process, d->vad, d->next, end,
+					    &page);
+
+		if (run == 1 ? !take_page(d, d->next) :
+			       !take_run(d, &page, run))
+			return false;
+		d->next += run * PAGE;
+	}
+	return true;
+}
+
+static bool visit(void *ctx, const struct vds_table_entry *entry)
+{
+	struct dump *d = ctx;
+	uint64_t end = entry->va + entry->size;
+
+	if (entry->va >= d->limit) {
+		d->beyond |= entry->resident;
+		return !d->beyond;
+	}
+	if (!take_untouched(d, entry->va))
+		return false;
+	if (end > d->limit)
+		end = d->limit;
+	if (entry->why) {
+		note_absent(d, d->next, end, VDS_PAGE_UNREADABLE_TABLE);
+		d->next = end;
+	}
+	for (; d->next < end; d->next += PAGE) {
+		if (!take_page(d, d->next))
+			return false;
+	}
+	return true;
+}
+
+static const char *reasons(const struct dump *d)
+{
+	const char *words = NULL;
+
+	for (size_t i = 0; i < NUM_STATES; i++) {
+		if (!d->states[i])
+			continue;
+		words = vds_sprintf(d->run, "%s%s%s", words ? words : "",
+				    words ? " " : "",
+				    vds_page_state_str(
+					    (enum vds_page_state)i));
+		if (!words)
+			break;
+	}
+	return words;
+}
+
+static struct vds_value file_name(const struct dump *d)
+{
+	const struct vds_section *section =
+		vds_vad_section(d->process, d->vad);
+
+	if (!section)
+		return vds_absent(VDS_NOT_APPLICABLE);
+	if (section->why)
+		return vds_absent(section->why);
+	return vds_or(section->file_name_why, vds_str(section->file_name));
+}
+
+static struct vds_error *emit(struct dump *d)
+{
+	const struct vds_process *p = d->process;
+	const struct vds_vad *vad = d->vad;
+	struct vds_value row[NUM_COLUMNS] = {
+		[PID] = vds_int(p->pid),
+		[NAME] = vds_or(p->name_why, vds_str(p->name)),
+		[EPROCESS] = vds_addr(p->eprocess),
+		[NODE] = vds_addr(vad->node),
+		[START] = vds_addr(vad->start),
+		[END] = vds_addr(vad->end),
+		[SIZE] = vds_size(vad->end - vad->start + 1),
+		[TYPE] = vds_str(vds_vad_type_str(vad->type,
+						  vad->is_private)),
+		[PROTECTION] = vds_str(vds_protection_str(vad->protection)),
+		[FILE_NAME] = file_name(d),
+		[DUMP_SIZE] = vds_size(d->size),
+		[BYTES_READ] = vds_size(d->read),
+		[BYTES_UNREADABLE] = vds_size(d->unreadable),
+		[REASONS] = vds_flags(reasons(d)),
+	};
+
+	if (d->size)
+		row[DUMP_PATH] = vds_str(d->path);
+	if (d->num_ranges)
+		row[ABSENT] = (struct vds_value){
+			.kind = VDS_KIND_STRS, .s = d->ranges,
+			.count = d->ranges_len,
+			.flags = d->truncated ? VDS_VALUE_TRUNCATED : 0};
+	return vds_emit(d->run, row);
+}
+
+static struct vds_error *dump_vad(struct vds_run *run,
+				  const struct vds_process *process,
+				  const struct vds_vad *vad)
+{
+	uint64_t max = vds_option_uint(run, "max") & ~(PAGE - 1);
+	struct dump d = {.run = run, .process = process, .vad = vad, .fd = -1,
+			 .next = vad->start, .limit = vad->end + 1};
+
+	if (d.limit - vad->start > max)
+		d.limit = vad->start + max;
+	d.path = vds_sprintf(run, "%s/pid.%u.%llx.vad.%016llx-%016llx.dmp",
+			     vds_option_str(run, "dump"), process->pid,
+			     (unsigned long long)process->eprocess,
+			     (unsigned long long)vad->start,
+			     (unsigned long long)vad->end);
+	if (!d.path)
+		return &vds_enomem;
+	vds_tables_walk(process, vad->start, vad->end, visit, &d);
+	if (!d.err)
+		take_untouched(&d, d.limit);
+	end_range(&d);
+	if (d.beyond)
+		vds_run_note(run, "vad_too_long", vad->node,
+			     "process %u: pages of the VAD at 0x%016llx past "
+			     "its first 0x%llx bytes are left out (--max)",
+			     process->pid, (unsigned long long)vad->start,
+			     (unsigned long long)max);
+	if (d.fd >= 0 && close(d.fd) && !d.err)
+		d.err = vds_error_errno(VDS_ERROR_OUTPUT, errno,
+					"cannot write %s", d.path);
+	return d.err ? d.err : emit(&d);
+}
+
+static bool has_address(const struct vds_run *run, const struct vds_vad *vad)
+{
+	size_t count;
+	const uint64_t *list = vds_option_uints(run, "vad", &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (list[i] == vad->node ||
+		    (list[i] >= vad->start && list[i] <= vad->end))
+			return true;
+	}
+	return !count;
+}
+
+static bool has_type(const struct vds_run *run, const struct vds_vad *vad)
+{
+	size_t count;
+	const char *const *types = vds_option_strs(run, "type", &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (vds_match(types[i], vds_vad_type_str(vad->type,
+							 vad->is_private)))
+			return true;
+	}
+	return !count;
+}
+
+static struct vds_error *run(struct vds_run *run,
+			     const struct vds_process *process)
+{
+	struct vds_vad_iter *it = vds_vad_iterate(process);
+	const struct vds_vad *vad;
+
+	while ((vad = vds_vad_next(it))) {
+		struct vds_error *err;
+
+		if (vad->range_why || !has_address(run, vad) ||
+		    !has_type(run, vad))
+			continue;
+		err = dump_vad(run, process, vad);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+VDS_PLUGIN(vaddump) = {
+	VDS_PLUGIN_HEADER(vaddump),
+	.version = "1.0.0",
+	.summary = "the bytes of VADs as files, and what is missing in them",
+	.record = "vad_dump",
+	.scope = VDS_PER_PROCESS,
+	.columns = columns,
+	.num_columns = NUM_COLUMNS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
+	.run = run,
+};
