@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Processes, from every list that leads to them. */
+#include <vadose/crossview.h>
 #include <vadose/plugin.h>
+#include <vadose/record.h>
 
 enum {
 	PID,
@@ -25,7 +27,9 @@ enum {
 	OBJECT_TABLE,
 	VAD_ROOT,
 	VAD_COUNT,
-	NUM_COLUMNS
+	SEEN,		/* one column per source, in order of the bits */
+	NUM_SOURCES = 11,
+	NUM_COLUMNS = SEEN + NUM_SOURCES
 };
 
 static const struct vds_column columns[] = {
@@ -83,6 +87,29 @@ static const struct vds_column columns[] = {
 	[VAD_COUNT] = {"process.vad_count", VDS_KIND_INT, VDS_COLUMN_WIDE,
 		       "VADs", NULL, "number of VADs, as EPROCESS states it",
 		       NULL},
+#define SEEN_COLUMN(bit, word, heading, text)				\
+	[SEEN + (bit)] = {"seen." word, VDS_KIND_BOOL, VDS_COLUMN_WIDE,	\
+			  heading, NULL, "--crossview: " text, NULL}
+	SEEN_COLUMN(0, "active_links", "PsLinks", "PsActiveProcessHead"),
+	SEEN_COLUMN(1, "active_blinks", "PsBlinks",
+		    "PsActiveProcessHead, backwards"),
+	SEEN_COLUMN(2, "kernel_list", "KiList", "KiProcessListHead"),
+	SEEN_COLUMN(3, "mm_list", "MmList", "MmProcessList"),
+	SEEN_COLUMN(4, "session", "SesList", "the list of its session"),
+	SEEN_COLUMN(5, "cid_table", "Cid", "PspCidTable"),
+	SEEN_COLUMN(6, "handle_tables", "Handles",
+		    "HandleTableListHead, owners of handle tables"),
+	SEEN_COLUMN(7, "threads", "Threads",
+		    "owners of the threads in PspCidTable"),
+	SEEN_COLUMN(8, "views", "Views",
+		    "owners of the views that control areas list"),
+	SEEN_COLUMN(9, "pool", "Pool", "scan of physical memory"),
+	SEEN_COLUMN(10, "initial", "Initial", "PsInitialSystemProcess"),
+};
+
+static const struct vds_option options[] = {
+	{"crossview", VDS_OPTION_FLAG, 0, NULL, NULL, NULL,
+	 "ask all sources, also those that cost more, and tell which one saw which process"},
 };
 
 static const char *kind_str(enum vds_process_kind kind)
@@ -147,44 +174,136 @@ static struct vds_value pointer(uint64_t va)
 	return va ? vds_addr(va) : vds_absent(VDS_NOT_APPLICABLE);
 }
 
-static struct vds_error *run(struct vds_run *run,
-			     const struct vds_process *p)
+static void fill(const struct vds_process *p, struct vds_value *v)
 {
-	return vds_emit(run, (struct vds_value[NUM_COLUMNS]){
-		[PID] = vds_int(p->pid),
-		[PPID] = vds_int(p->ppid),
-		[NAME] = vds_or(p->name_why, vds_str(p->name)),
-		[PATH] = vds_or(p->path_why, vds_str(p->path)),
-		[EPROCESS] = vds_addr(p->eprocess),
-		[DTB] = vds_addr(p->dtb),
-		[START] = vds_time(p->create_time),
-		[EXIT] = vds_time(p->exit_time),
-		[SESSION] = vds_or(p->session_why, vds_int(p->session)),
-		[WOW64] = vds_bool(p->wow64),
-		[THREADS] = vds_int(p->threads),
-		[KIND] = vds_str(kind_str(p->kind)),
-		[EXITED] = vds_bool(p->exited),
-		[SOURCES] = vds_flags(sources_str(run, p->sources)),
-		[NAME_SOURCE] = vds_str(name_source_str(p->name_source)),
-		[IMAGE_FILE_NAME] = vds_or(p->image_file_name_why,
-					   vds_str(p->image_file_name)),
-		[USER_DTB] = pointer(p->user_dtb),
-		[PEB] = pointer(p->peb),
-		[IMAGE_BASE] = pointer(p->image_base),
-		[OBJECT_TABLE] = pointer(p->object_table),
-		[VAD_ROOT] = pointer(p->vad_root),
-		[VAD_COUNT] = vds_or(p->vad_count_why,
-				     vds_int((int64_t)p->vad_count)),
-	});
+	v[PID] = vds_int(p->pid);
+	v[PPID] = vds_int(p->ppid);
+	v[NAME] = vds_or(p->name_why, vds_str(p->name));
+	v[PATH] = vds_or(p->path_why, vds_str(p->path));
+	v[EPROCESS] = vds_addr(p->eprocess);
+	v[DTB] = vds_addr(p->dtb);
+	v[START] = vds_time(p->create_time);
+	v[EXIT] = vds_time(p->exit_time);
+	v[SESSION] = vds_or(p->session_why, vds_int(p->session));
+	v[WOW64] = vds_bool(p->wow64);
+	v[THREADS] = vds_int(p->threads);
+	v[KIND] = vds_str(kind_str(p->kind));
+	v[EXITED] = vds_bool(p->exited);
+	v[NAME_SOURCE] = vds_str(name_source_str(p->name_source));
+	v[IMAGE_FILE_NAME] = vds_or(p->image_file_name_why,
+				    vds_str(p->image_file_name));
+	v[USER_DTB] = pointer(p->user_dtb);
+	v[PEB] = pointer(p->peb);
+	v[IMAGE_BASE] = pointer(p->image_base);
+	v[OBJECT_TABLE] = pointer(p->object_table);
+	v[VAD_ROOT] = pointer(p->vad_root);
+	v[VAD_COUNT] = vds_or(p->vad_count_why, vds_int((int64_t)p->vad_count));
+}
+
+/* A process that is not in the table, as far as the scan saw it. */
+static void fill_scanned(const struct vds_scanned_process *s,
+			 struct vds_value *v)
+{
+	v[PID] = vds_int(s->pid);
+	v[PPID] = vds_or(s->ppid_why, vds_int(s->ppid));
+	v[NAME] = vds_or(s->image_file_name_why, vds_str(s->image_file_name));
+	v[IMAGE_FILE_NAME] = v[NAME];
+	v[EPROCESS] = vds_or(s->eprocess_why, vds_addr(s->eprocess));
+	v[DTB] = vds_or(s->dtb_why, vds_addr(s->dtb));
+	v[START] = vds_or(s->create_why, vds_time(s->create_time));
+	v[EXIT] = vds_or(s->exit_why, vds_time(s->exit_time));
+	v[THREADS] = vds_or(s->threads_why, vds_int(s->threads));
+	v[NAME_SOURCE] = vds_str(name_source_str(VDS_NAME_IMAGE_FILE_NAME));
+}
+
+/* One that only pointers lead to. */
+static void fill_pointer(struct vds_run *run, uint64_t eprocess,
+			 struct vds_value *v)
+{
+	uint64_t pid = 0;
+	enum vds_why why = vds_kernel_member(run, eprocess,
+					     vds_type_find(run, "_EPROCESS"),
+					     "UniqueProcessId", &pid);
+
+	v[PID] = vds_or(why, vds_int((int64_t)(pid & INT32_MAX)));
+	v[EPROCESS] = vds_addr(eprocess);
+}
+
+static struct vds_error *run_crossview(struct vds_run *run, bool choose)
+{
+	struct vds_crossview view;
+	struct vds_error *err = vds_process_crossview(run, &view);
+
+	for (size_t i = 0; !err && i < view.count; i++) {
+		const struct vds_seen_process *seen = &view.list[i];
+		const struct vds_process *p = seen->index == SIZE_MAX ? NULL :
+			vds_process_at(run, seen->index);
+		struct vds_value v[NUM_COLUMNS] = {0};
+
+		if (choose && !(p && p->selected))
+			continue;
+		if (p)
+			fill(p, v);
+		else if (seen->scanned)
+			fill_scanned(seen->scanned, v);
+		else
+			fill_pointer(run, seen->eprocess, v);
+		v[SOURCES] = vds_flags(sources_str(run, seen->sources));
+		/* A source that isn't there is not one that missed it. */
+		for (unsigned int bit = 0; bit < NUM_SOURCES; bit++) {
+			if ((view.available | seen->sources) >> bit & 1)
+				v[SEEN + bit] =
+					vds_bool(seen->sources >> bit & 1);
+		}
+		err = vds_emit(run, v);
+	}
+	return err;
+}
+
+static struct vds_error *run_list(struct vds_run *run)
+{
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *p = vds_process_at(run, i);
+		struct vds_value v[NUM_COLUMNS] = {0};
+
+		if (!p)
+			return vds_error_create(VDS_ERROR_NOMEM,
+						"out of memory");
+		if (!p->selected)
+			continue;
+		fill(p, v);
+		v[SOURCES] = vds_flags(sources_str(run, p->sources));
+		struct vds_error *err = vds_emit(run, v);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static struct vds_error *run(struct vds_run *run,
+			     const struct vds_process *unused)
+{
+	bool choose = false;
+
+	(void)unused;
+	if (!vds_option_set(run, "crossview"))
+		return run_list(run);
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *p = vds_process_at(run, i);
+		choose |= p && !p->selected;
+	}
+	return run_crossview(run, choose);
 }
 
 VDS_PLUGIN(pslist) = {
 	VDS_PLUGIN_HEADER(pslist),
-	.version = "1.0.0",
+	.version = "1.1.0",
 	.summary = "processes, from every kernel list that leads to them",
 	.record = "process",
-	.scope = VDS_PER_PROCESS,
+	.scope = VDS_ONCE,
 	.columns = columns,
 	.num_columns = NUM_COLUMNS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
 	.run = run,
 };

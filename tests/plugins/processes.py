@@ -174,7 +174,36 @@ def check_pstree(check):
     check.same("pstree", set(got.items()), set(want.items()))
 
 
-CHECKS = [check_dlllist, check_ldrmodules, check_psscan, check_pstree]
+def check_crossview(check):
+    """Who saw which process: a hidden one is missing where it was unlinked."""
+    truths = {addr(p["eprocess"]): p for p in check.manifest["processes"]}
+    rows = check.rows("pslist", "--crossview")
+    check.same("crossview", {r["process"]["eprocess"] for r in rows},
+               set(truths))
+    for row in rows:
+        process = truths[row["process"]["eprocess"]]
+        seen, alive = row["seen"], not process["exited"]
+        want = {"active_links": not process["hidden"],
+                "active_blinks": not process["hidden"],
+                "cid_table": True, "pool": True, "handle_tables": alive,
+                "threads": bool(process["threads"]),
+                "initial": process["pid"] == 4}
+        for source, value in want.items():
+            if seen.get(source) != value:
+                check.fail(f"crossview: {process['pid']}: {source} is "
+                           f"{seen.get(source)}")
+        words = {s for s, value in seen.items() if value}
+        if words != set(row["process"]["sources"]):
+            check.fail(f"crossview: {process['pid']}: {words}, but "
+                       f"{row['process']['sources']}")
+        if any(v["section"] is not None for v in
+               vads(process, check.manifest["vad_columns"])) and \
+                not seen["views"]:
+            check.fail(f"crossview: {process['pid']}: no views")
+
+
+CHECKS = [check_dlllist, check_ldrmodules, check_psscan, check_pstree,
+          check_crossview]
 
 
 def main():
