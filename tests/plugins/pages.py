@@ -123,7 +123,68 @@ def compare_page(check, want, section, key, pages):
             check.fail(f"sharedpages: {key}: {name} by {pids}: {pages}")
 
 
-CHECKS = [check_sharedpages]
+def dump(check, folder, status=0):
+    """Runs sectiondump into @folder; the rows without their paths."""
+    threads = "-j2" if folder.endswith("2") else "-j1"
+    done = subprocess.run([*check.command, threads, "-r", "ndjson",
+                           "sectiondump", "--dump", folder],
+                          capture_output=True, timeout=300)
+    if done.returncode != status:
+        check.fail(f"sectiondump: exit {done.returncode}, not {status}: "
+                   f"{done.stderr.decode(errors='replace')}")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    for row in rows:
+        row.get("dump", {}).pop("path", None)
+        row.pop("id", None)
+    return [r for r in rows if r["kind"] == "section_dump"]
+
+
+def contents(folder):
+    files = {}
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), "rb") as file:
+            files[name] = file.read()
+    return files
+
+
+def check_sectiondump(check):
+    """Each page of the truth's frames in its file, and nothing else."""
+    folders = [os.path.join(check.folder, name) for name in ("1", "2")]
+    rows = dump(check, folders[0])
+    if dump(check, folders[1]) != rows:
+        check.fail("sectiondump: -j1 and -j2 differ")
+    files = contents(folders[0])
+    if contents(folders[1]) != files:
+        check.fail("sectiondump: files of -j1 and -j2 differ")
+    dump(check, folders[0], status=73)
+    if contents(folders[0]) != files:
+        check.fail("sectiondump: wrote over a file")
+    shown = {key[0] for key in Truth(check.manifest).shown}
+    with open(check.command[-1], "rb") as image:
+        for section in check.manifest["sections"]:
+            if addr(section["control_area"]) in shown:
+                check_content(check, section, files, image)
+            else:
+                files = {n: b for n, b in files.items()
+                         if section["control_area"] not in n}
+
+
+def check_content(check, section, files, image):
+    name = "section." + section["control_area"]
+    bodies = [b for n, b in files.items() if n.startswith(name)]
+    if len(bodies) != bool(section["frames"]):
+        check.fail(f"sectiondump: {len(bodies)} files for {name}")
+        return
+    for page in range(len(bodies[0]) // 4096 if bodies else 0):
+        frame, want = section["frames"].get(str(page)), bytes(4096)
+        if frame:
+            image.seek(int(frame, 16) << 12)
+            want = image.read(4096)
+        if bodies[0][page << 12:(page + 1) << 12] != want:
+            check.fail(f"sectiondump: {name}: page {page}")
+
+
+CHECKS = [check_sharedpages, check_sectiondump]
 
 
 def build(mkscene, profiles, scene, guidage, folder):
