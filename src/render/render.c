@@ -11,6 +11,8 @@ static const struct vds_renderer *const table[] = {
 	&vds_render_ndjson,
 	&vds_render_ecs,
 	&vds_render_sic,
+	&vds_render_dot,
+	&vds_render_graphml,
 	NULL,
 };
 

@@ -98,5 +98,7 @@ extern const struct vds_renderer vds_render_json;
 extern const struct vds_renderer vds_render_ndjson;
 extern const struct vds_renderer vds_render_ecs;
 extern const struct vds_renderer vds_render_sic;
+extern const struct vds_renderer vds_render_dot;
+extern const struct vds_renderer vds_render_graphml;
 
 #endif
