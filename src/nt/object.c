@@ -66,6 +66,8 @@ static void learn_type(struct vds_object_types *types, uint8_t index,
 		types->section = index;
 	else if (!strcmp(name, "Process"))
 		types->process = index;
+	else if (!strcmp(name, "File"))
+		types->file = index;
 }
 
 void vds_object_types_init(struct vds_task *task, struct vds_object_types *ret)

@@ -20,7 +20,7 @@ struct vds_object_types {
 	bool has_cookie;	/* 10+: TypeIndex is encoded */
 	uint64_t table;		/* ObTypeIndexTable, 0 = not known */
 	/* Index of the types that the engine looks for; 0 = not found. */
-	uint8_t directory, section, process;
+	uint8_t directory, section, process, file;
 };
 
 /* Reads the header of the object whose body is at @body. */

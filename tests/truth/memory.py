@@ -95,10 +95,36 @@ def check_pfn(m):
     return len(rows)
 
 
+def check_poolscan(m):
+    """What lists and trees lead to is found without them."""
+    objects = {"process": set(), "vad": set(), "control-area": set(),
+               "segment": set(), "file": set(), "section": set()}
+    for process in m.manifest["processes"]:
+        objects["process"].add(process["eprocess"])
+        objects["vad"].update(vad[2] for vad in process["vads"])
+    for section in m.manifest["sections"]:
+        objects["control-area"].add(section["control_area"])
+        objects["segment"].add(section["segment"])
+        objects["section"].update(o["va"] for o in section["objects"])
+        if section["file_object"]:
+            objects["file"].add(section["file_object"])
+    found = {}
+    rows = m.rows("poolscan")
+    for row in rows:
+        found.setdefault(row["pool"]["content"], set()).add(
+            int(row["pool"]["object"], 16))
+    for content, expected in objects.items():
+        m.failures.equal("blocks of " + content,
+                         sorted(found.get(content, ())),
+                         sorted(int(a, 16) for a in expected))
+    return len(rows)
+
+
 CHECKS = {
     "bigpools": check_bigpools,
     "pool": check_pool,
     "pfn": check_pfn,
+    "poolscan": check_poolscan,
 }
 
 

@@ -93,6 +93,39 @@ VDS_EXPORT const char *vds_pool_tag_str(struct vds_run *run, uint32_t tag);
 VDS_EXPORT const char *vds_pool_type_str(const struct vds_run *run,
 					 uint32_t pool_type);
 
+/* What memory-manager and object tags promise to lie in a block. */
+enum vds_pool_content {
+	VDS_POOL_OTHER = 0,	/* a tag that nothing is known of */
+	VDS_POOL_PROCESS = 1,	/* Proc */
+	VDS_POOL_VAD = 2,	/* Vad, VadS, VadF, Vadl, Vadm */
+	VDS_POOL_CONTROL_AREA = 3,	/* MmCa, MmCi */
+	VDS_POOL_SEGMENT = 4,	/* MmSm */
+	VDS_POOL_PROTOTYPES = 5,	/* MmSt */
+	VDS_POOL_SECTION = 6,	/* Sect */
+	VDS_POOL_FILE = 7,	/* File */
+};
+/* "process", "vad", ..., "other"; static storage. */
+VDS_EXPORT const char *vds_pool_content_str(enum vds_pool_content content);
+VDS_EXPORT enum vds_pool_content vds_pool_content_of(uint32_t tag);
+
+struct vds_pool_check;
+
+/* What vds_pool_check_block() needs to know once. Errors: out of memory. */
+VDS_EXPORT struct vds_error *
+vds_pool_check_load(struct vds_run *run, const struct vds_pool_check **ret);
+
+/*
+ * Is there in @block what its tag promises? Freed blocks keep their tags, and
+ * any bytes may look like a header, so only what points back at itself counts:
+ * a segment at its control area, a prototype PTE's frame at the PTE, an
+ * object's header at its type. PRESENT: *ret is the address of the object.
+ * BAD_DATA: it isn't there. NOT_APPLICABLE: nothing to tell by. Otherwise why
+ * it can't be told. May be called on any run of vds_parallel().
+ */
+VDS_EXPORT enum vds_why
+vds_pool_check_block(struct vds_run *run, const struct vds_pool_check *check,
+		     const struct vds_pool_block *block, uint64_t *ret);
+
 #ifdef __cplusplus
 }
 #endif

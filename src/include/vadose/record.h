@@ -133,6 +133,16 @@ VDS_EXPORT enum vds_why vds_physical_read(const struct vds_run *run,
  */
 VDS_EXPORT size_t vds_physical_scan(const struct vds_run *run, uint64_t *pa,
 				    void *buf, size_t len);
+/*
+ * Cuts what was acquired into pieces for vds_parallel(): the addresses, in
+ * ascending order, of the aligned pieces of @size bytes (a multiple of 4096)
+ * that hold anything. A gap costs nothing, however wide. *ret is borrowed until
+ * run() returns. Errors: out of memory.
+ */
+VDS_EXPORT struct vds_error *vds_physical_pieces(struct vds_run *run,
+						 uint64_t size,
+						 const uint64_t **ret,
+						 size_t *ret_count);
 /* One past the last acquired physical address. */
 VDS_EXPORT uint64_t vds_physical_end(const struct vds_run *run);
 
