@@ -41,23 +41,40 @@ const char *vds_owner_kind_str(enum vds_owner_kind kind)
 							   "unknown";
 }
 
-static enum vds_why entry_address(struct vds_task *task, uint64_t frame,
-				  uint64_t *ret)
+static enum vds_why read_base(struct vds_task *task, uint64_t *ret)
 {
 	const struct vds_kernel *kernel = task->kernel;
 	uint64_t at, base;
 	if (!vds_ksize(kernel, MMPFN) ||
 	    !vds_kernel_symbol(kernel, VDS_S_MM_PFN_DATABASE, &at))
 		return VDS_NO_FIELD;
-	if (frame >= FRAME_LIMIT)
-		return VDS_BAD_ADDRESS;
 	enum vds_why why = vds_task_u64(task, at, &base);
 	if (why)
 		return why;
-	if (!vds_is_kernel_pointer(kernel, base, 8) ||
-	    !vds_add_u64(base, frame * vds_ksize(kernel, MMPFN), ret))
+	if (!vds_is_kernel_pointer(kernel, base, 8))
 		return VDS_BAD_DATA;
+	*ret = base;
 	return VDS_PRESENT;
+}
+
+enum vds_why vds_pfn_database(const struct vds_process *process,
+			      uint64_t *ret_base, uint64_t *ret_entry_size)
+{
+	*ret_entry_size = vds_ksize(process->task->kernel, MMPFN);
+	return read_base(process->task, ret_base);
+}
+
+static enum vds_why entry_address(struct vds_task *task, uint64_t frame,
+				  uint64_t *ret)
+{
+	uint64_t base;
+	if (frame >= FRAME_LIMIT)
+		return VDS_BAD_ADDRESS;
+	enum vds_why why = read_base(task, &base);
+	if (why)
+		return why;
+	return vds_add_u64(base, frame * vds_ksize(task->kernel, MMPFN), ret) ?
+		       VDS_PRESENT : VDS_BAD_DATA;
 }
 
 static bool is_zero(const uint8_t *data, size_t len)

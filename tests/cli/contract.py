@@ -28,7 +28,7 @@ ARGUMENTS = {
     "pfn": ["0x20bcb"],
 }
 # Plugins that find nothing in this scene.
-EMPTY = {"bigpools", "malfind"}
+EMPTY = {"bigpools", "filecache", "malfind"}
 failures = 0
 
 

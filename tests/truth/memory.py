@@ -120,11 +120,75 @@ def check_poolscan(m):
     return len(rows)
 
 
+def check_memusage(m):
+    """Sections own the frames that the truth gives them; sums agree."""
+    rows = m.rows("memusage")
+    sizes = {row["section"]["control_area"]: row["memory"]["size"]
+             for row in rows if "control_area" in row.get("section", {})}
+    for section in m.manifest["sections"]:
+        area = "0x%016x" % int(section["control_area"], 16)
+        m.failures.equal("frames of " + area, sizes.pop(area, 0) // 4096,
+                         len(section["frames"]))
+    m.failures.equal("sections beside", sizes, {})
+    for row in rows:
+        memory = row["memory"]
+        total = sum(memory[key] for key in (
+            "active", "standby", "modified", "modified_no_write",
+            "transition", "free", "zeroed", "bad"))
+        m.failures.equal("sum of lists", total, memory["size"])
+    return len(rows)
+
+
+def check_fileobj(m):
+    found = {row["file"]["object"]: row["file"] for row in m.rows("fileobj")}
+    files = [s for s in m.manifest["sections"] if s["file_object"]]
+    for section in files:
+        row = found.get("0x%016x" % int(section["file_object"], 16), {})
+        kind = "image" if section["kind"] == "image" else "data"
+        for key, value in ((kind + "_control_area", section["control_area"]),
+                           ("section_object_pointers",
+                            section["section_object_pointers"]),
+                           ("shared_cache_map", section["shared_cache_map"])):
+            m.failures.equal("%s of %s" % (key, section["file"]),
+                             int(row.get(key, "0"), 16),
+                             int(value or "0", 16))
+        m.failures.equal("delete pending", row.get("delete_pending"),
+                         section["delete_pending"])
+        if not row.get("name", "").endswith(section["file"]):
+            m.failures.add("name %r instead of %r" %
+                           (row.get("name"), section["file"]))
+    m.failures.equal("file objects", len(found), len(files))
+    return len(files)
+
+
+def check_filecache(m):
+    """Each view of a cached file, and as many pages as are resident."""
+    cached = [s for s in m.manifest["sections"] if s["shared_cache_map"]]
+    rows = m.rows("filecache")
+    for section in cached:
+        mine = [r for r in rows if int(r["cache"]["map"], 16) ==
+                int(section["shared_cache_map"], 16)]
+        m.failures.equal("views of " + section["file"],
+                         [r["view"]["offset"] for r in mine],
+                         list(range(0, section["pages"] * 4096, 262144)))
+        states = section["proto_states"]
+        for row in mine:
+            first = row["view"]["offset"] // 4096
+            m.failures.equal("valid pages", row["view"]["valid_pages"],
+                             states[first:first + 64].count("V"))
+    m.failures.equal("cached files", len({r["cache"]["map"] for r in rows}),
+                     len(cached))
+    return len(rows)
+
+
 CHECKS = {
     "bigpools": check_bigpools,
     "pool": check_pool,
     "pfn": check_pfn,
     "poolscan": check_poolscan,
+    "memusage": check_memusage,
+    "fileobj": check_fileobj,
+    "filecache": check_filecache,
 }
 
 

@@ -55,6 +55,11 @@ struct vds_pfn {
 VDS_EXPORT enum vds_why vds_pfn_at(const struct vds_process *process,
 				   uint64_t frame, struct vds_pfn *ret);
 
+/* Address and size of the database's entries; NO_FIELD as above. */
+VDS_EXPORT enum vds_why vds_pfn_database(const struct vds_process *process,
+					 uint64_t *ret_base,
+					 uint64_t *ret_entry_size);
+
 /*
  * The virtual address that the page-table entry at @pte_address maps, if that
  * lies in the page tables' own range (MmPteBase, before Windows 10 1607 a
@@ -104,6 +109,21 @@ VDS_EXPORT void vds_pfn_owner(struct vds_run *run,
 			      const struct vds_pfn_index *index,
 			      const struct vds_pfn *pfn,
 			      struct vds_page_owner *ret);
+
+/* Frames that the database may have entries for. */
+struct vds_frame_range {
+	uint64_t first, count;
+};
+
+/*
+ * The frames below the end of the image whose entries lie in mapped parts of
+ * the database, in ascending order, in ranges of some ten thousand for
+ * vds_parallel(). *ret is borrowed until run() returns; *ret_why: PRESENT, or
+ * why there is no database. Errors: out of memory.
+ */
+VDS_EXPORT struct vds_error *
+vds_pfn_ranges(struct vds_run *run, const struct vds_frame_range **ret,
+	       size_t *ret_count, enum vds_why *ret_why);
 
 #ifdef __cplusplus
 }
