@@ -186,7 +186,9 @@ static struct vds_error *make_chunks(struct scan *scan)
 	if (!scan->chunks)
 		return &vds_enomem;
 	for (size_t i = 0; i < count; i++) {
-		uint64_t pa = ranges[i].pa, end = pa + ranges[i].len;
+		/* Crumbs without a whole page cost no read. */
+		uint64_t end = (ranges[i].pa + ranges[i].len) & ~VDS_PAGE_MASK;
+		uint64_t pa = (ranges[i].pa + VDS_PAGE_MASK) & ~VDS_PAGE_MASK;
 		if (ranges[i].kind != VDS_RANGE_DATA)
 			continue;
 		for (; pa < end; pa += CHUNK) {
