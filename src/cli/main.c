@@ -4,12 +4,14 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/info.h"
 #include "cli/output.h"
+#include "render/text.h"
 
 static const struct command {
 	const char *name;
@@ -21,10 +23,20 @@ static const struct command {
 #undef COMMAND
 };
 
+/* Messages quote names from the image: as safe on a terminal as rows are. */
+static void print_line(const char *prefix, const char *text)
+{
+	struct vds_str out = {0};
+	vds_text_escape(&out, text, strlen(text));
+	const char *safe = vds_str_cstr(&out);
+	fprintf(stderr, "%s%s\n", prefix, safe ? safe : "out of memory");
+	vds_str_deinit(&out);
+}
+
 int vds_cli_fail(struct vds_error *err)
 {
 	int status = vds_error_exit_status(err->code);
-	fprintf(stderr, "vadose: %s\n", err->message);
+	print_line("vadose: ", err->message);
 	if (err->code == VDS_ERROR_USAGE)
 		fprintf(stderr, "vadose: 'vadose --help' lists all options\n");
 	vds_error_destroy(err);
@@ -34,12 +46,15 @@ int vds_cli_fail(struct vds_error *err)
 void vds_cli_say(const struct vds_cli *cli, const char *format, ...)
 {
 	va_list ap;
+	char *text = NULL;
 	if (cli->args.quiet)
 		return;
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	int len = vasprintf(&text, format, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	print_line("", len < 0 ? "out of memory" : text);
+	if (len >= 0)
+		free(text);
 }
 
 int vds_cli_print(const char *text, size_t len)

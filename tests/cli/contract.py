@@ -216,6 +216,9 @@ def check_exit_codes(vadose, temp):
     status(66, "no such image", "-f", temp / "nosuch", "info", **bare)
     status(4, "no kernel", "-f", junk, "info", **bare)
     status(4, "empty file", "-f", short, "info", **bare)
+    got = status(66, "hostile name", "-f", temp / "a\u202egpj.\x1b[31mexe",
+                 "info", says="a\\u{202e}gpj.", **bare)
+    expect(b"\x1b" not in got.stderr, got)
     got = status(69, "no profile", "pslist", profile=False,
                  says="769C521E4833ECF72E21F02BF33691A5")
     expect(not got.stdout and b"vadose profile" in got.stderr, got)
