@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/util.h"
 #include "nt/process_find.h"
 #include "nt/process_name.h"
@@ -128,6 +129,47 @@ static void decode(struct vds_task *task, const struct vds_rec *rec,
 	find_session(task, rec, p);
 }
 
+static void note_tables(struct vds_kernel *kernel, const struct vds_process *p,
+			const char *kind, const char *what)
+{
+	vds_note(&kernel->notes, kind, p->eprocess,
+		 "process %" PRIu32 " (EPROCESS 0x%016" PRIx64
+		 "): its page tables at 0x%" PRIx64
+		 " %s; its own memory can't be read",
+		 p->pid, p->eprocess, p->dtb, what);
+}
+
+/*
+ * Every address space holds the kernel in its upper half. A process that has a
+ * PEB has that, and KUSER_SHARED_DATA, in the lower one, resident or not. One
+ * that has ended has lost what is below, or all.
+ */
+static void check_page_tables(struct vds_kernel *kernel,
+			      const struct vds_process *p)
+{
+	uint8_t table[VDS_PAGE_SIZE];
+	unsigned int user = 0, system = 0;
+
+	if (p->exited)
+		return;
+	if (vds_image_read(kernel->image, p->dtb, table, sizeof(table))) {
+		note_tables(kernel, p, "page_tables_unreadable",
+			    "are not in the image");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(table) / 2; i += 8) {
+		user += vds_le64(table + i) != 0;
+		system += (vds_le64(table + sizeof(table) / 2 + i) &
+			   VDS_PTE_PRESENT) != 0;
+	}
+	if (!system)
+		note_tables(kernel, p, "page_tables_implausible",
+			    "have no kernel half");
+	else if (!user && p->peb && p->kind == VDS_PROCESS_NORMAL)
+		note_tables(kernel, p, "page_tables_implausible",
+			    "have no user half");
+}
+
 static bool fill(struct vds_task *task, struct vds_kernel *kernel,
 		 const struct vds_found_process *found, struct vds_process *p)
 {
@@ -150,6 +192,7 @@ static bool fill(struct vds_task *task, struct vds_kernel *kernel,
 	}
 	decode(task, &rec, p);
 	vds_process_find_name(task, &kernel->arena, &rec, p);
+	check_page_tables(kernel, p);
 	p->task = NULL;
 	return true;
 }

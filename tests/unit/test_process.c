@@ -73,6 +73,8 @@ static void put_processes(void)
 		uint64_t p = PROCESS(i);
 		*testnt_at(&nt, p) = 3;
 		testnt_put64(&nt, p + 0x28, 0x5000 + 0x1000 * i + 2);
+		/* Its page tables: something of the kernel. */
+		testmem_put64(&nt.mem, 0x5000 + 0x1000 * i + 0xf80, 0x2063);
 		/* PIDs descend: the table must sort them. */
 		testnt_put64(&nt, p + 0x440, i ? 4 * (COUNT + 1 - i) : 4);
 		testnt_put64(&nt, p + 0x468, UINT64_C(133444700000000000) + i);
@@ -220,6 +222,33 @@ START_TEST(kinds_and_ends)
 	ck_assert_uint_eq(find(PROCESS(4))->peb32, 0x7ffd5000);
 	ck_assert_uint_eq(find(PROCESS(4))->user_dtb, 0x77000);
 	ck_assert(!find(PROCESS(1))->wow64);
+}
+END_TEST
+
+START_TEST(page_tables_that_cannot_be)
+{
+	const uint64_t peb = 0x550;
+
+	testnt_put64(&nt, PROCESS(1) + 0x28, UINT64_C(0x7ffffffff000));
+	testmem_put64(&nt.mem, 0x7000 + 0xf80, 0);
+	testnt_put64(&nt, PROCESS(3) + peb, 0x2e1000);
+	testnt_put64(&nt, PROCESS(4) + peb, 0x2e1000);
+	testmem_put64(&nt.mem, 0x9000, 0x3067);
+	build();
+	ck_assert_uint_eq(nt.kernel.num_processes, COUNT);
+	ck_assert(testnt_noted(&nt.kernel.notes, "page_tables_unreadable",
+			       PROCESS(1)));
+	ck_assert(testnt_noted(&nt.kernel.notes, "page_tables_implausible",
+			       PROCESS(2)));
+	ck_assert(testnt_noted(&nt.kernel.notes, "page_tables_implausible",
+			       PROCESS(3)));
+	ck_assert_uint_eq(nt.kernel.notes.count, 3);
+	/* Who has ended has none to lose. */
+	for (uint64_t i = 1; i < 4; i++)
+		testnt_put64(&nt, PROCESS(i) + 0x840, 1);
+	vds_notes_deinit(&nt.kernel.notes);
+	build();
+	ck_assert_uint_eq(nt.kernel.notes.count, 0);
 }
 END_TEST
 
@@ -425,6 +454,7 @@ int main(void)
 	tcase_add_test(tc, names_by_trust);
 	tcase_add_test(tc, no_name_is_a_reason_not_a_guess);
 	tcase_add_test(tc, vad_roots_of_all_shapes);
+	tcase_add_test(tc, page_tables_that_cannot_be);
 	tcase_add_test(tc, ends_of_lists);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
