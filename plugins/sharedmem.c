@@ -48,6 +48,7 @@ enum {
 	COL_FILE_OBJECT,
 	COL_FILE_IDENTITY,
 	COL_FILE_DELETED,
+	COL_FILE_SOURCE,
 	COL_MAPPED_VIEWS,
 	COL_CREATOR,
 	COL_RELATED,
@@ -96,9 +97,10 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_PROCESS_START] = {"process.start", VDS_KIND_TIME, WIDE, "Started", NULL, "when the process was created", "process.start"},
 	[COL_PROCESS_EXITED] = {"process.exited", VDS_KIND_BOOL, WIDE, "Exited", NULL, "the process had ended", NULL},
 	[COL_PATH] = {"process.path", VDS_KIND_STR, WIDE, "Path", NULL, "path of the executable", "process.executable"},
-	[COL_FILE_OBJECT] = {"section.file_object", VDS_KIND_ADDR, WIDE, "File object", NULL, "FILE_OBJECT of the control area", NULL},
+	[COL_FILE_OBJECT] = {"section.file_object", VDS_KIND_ADDR, WIDE, "File object", NULL, "FILE_OBJECT of the control area, or of the view (file_source)", NULL},
 	[COL_FILE_IDENTITY] = {"section.file_identity", VDS_KIND_ADDR, WIDE, "File identity", NULL, "SECTION_OBJECT_POINTERS, which joins data and image sections of a file", NULL},
 	[COL_FILE_DELETED] = {"section.file_deleted", VDS_KIND_BOOL, WIDE, "Deleted", NULL, "the file is deleted or pending deletion", NULL},
+	[COL_FILE_SOURCE] = {"section.file_source", VDS_KIND_STR, WIDE, "File from", NULL, "who names the file: control_area, or vad if the control area has no file (any more)", NULL},
 	[COL_MAPPED_VIEWS] = {"section.mapped_views", VDS_KIND_INT, WIDE, "Mapped views", "views", "NumberOfMappedViews as the control area states it", NULL},
 	[COL_CREATOR] = {"section.creator_pid", VDS_KIND_INT, WIDE, "Creator", NULL, "process that created a pagefile-backed section", NULL},
 	[COL_RELATED] = {"section.related", VDS_KIND_STRS, WIDE, "Related", NULL, "other control areas of the same file: related, not shared", NULL},
@@ -311,6 +313,7 @@ static void fill_section(struct vds_run *run, const struct context *c,
 				     vds_size(section->size));
 	if (section->file_object)
 		v[COL_FILE_OBJECT] = vds_addr(section->file_object);
+	v[COL_FILE_SOURCE] = vds_str(vds_section_file_source_str(section));
 	if (section->file_identity)
 		v[COL_FILE_IDENTITY] = vds_addr(section->file_identity);
 	if (section->backing == VDS_BACKING_DATA ||

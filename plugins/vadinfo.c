@@ -33,6 +33,7 @@ enum {
 	OBJECT_NAME,
 	OFFSET,
 	DELETED,
+	FILE_SOURCE,
 	NUM_COLUMNS
 };
 
@@ -98,6 +99,10 @@ static const struct vds_column columns[] = {
 		    "bytes", "where in the section the view begins", NULL},
 	[DELETED] = {"section.file_deleted", VDS_KIND_BOOL, VDS_COLUMN_WIDE,
 		     "Deleted", NULL, "the file is being deleted", NULL},
+	[FILE_SOURCE] = {"section.file_source", VDS_KIND_STR, VDS_COLUMN_WIDE,
+			 "File from", NULL,
+			 "who names the file: control_area, or vad if the "
+			 "control area has no file (any more)", NULL},
 };
 
 static struct vds_value pointer(uint64_t va)
@@ -129,7 +134,7 @@ static void fill_section(const struct vds_process *process,
 
 	if (!section)
 		return;
-	for (int i = CONTROL_AREA; i <= DELETED; i++)
+	for (int i = CONTROL_AREA; i <= FILE_SOURCE; i++)
 		row[i] = vds_absent(section->why);
 	if (vad->has_section) {
 		row[SUBSECTION] = vds_addr(vad->subsection);
@@ -145,6 +150,7 @@ static void fill_section(const struct vds_process *process,
 				vds_str(section->file_name));
 	row[OFFSET] = view_offset(section, vad);
 	row[DELETED] = vds_bool(section->file_deleted);
+	row[FILE_SOURCE] = vds_str(vds_section_file_source_str(section));
 	name = vds_section_name(names, section->control_area, &why);
 	row[OBJECT_NAME] = vds_or(why, vds_str(name));
 }

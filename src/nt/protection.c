@@ -95,3 +95,10 @@ const char *vds_backing_str(enum vds_backing backing)
 	}
 	return "unknown";
 }
+
+const char *vds_section_file_source_str(const struct vds_section *section)
+{
+	if (!section->file_object)
+		return NULL;
+	return section->file_from_view ? "vad" : "control_area";
+}

@@ -15,6 +15,8 @@
 
 /* Subsections of one control area; an image has as many as PE sections. */
 #define MAX_SUBSECTIONS ((size_t)1 << 16)
+/* Unused room at the end of prototype arrays: far more than is ever seen. */
+#define MAX_UNUSED_PTES 0x10000
 /* StartingSector counts 512 bytes in images, 4 KB in data files. */
 #define IMAGE_SECTOR_SHIFT 9
 #define DATA_SECTOR_SHIFT 12
@@ -291,6 +293,12 @@ static void read_subsections(struct reader *r)
 	s->subsections = list;
 	s->num_subsections = n;
 	s->subsections_complete = !va;
+	/* A mapped file's last subsection may be larger than it need be. */
+	if (s->total_ptes && page / 2 > s->total_ptes + MAX_UNUSED_PTES)
+		vds_note(&task->notes, "subsection_too_large", r->va,
+			 "control area 0x%016" PRIx64 ": its subsections "
+			 "claim %" PRIu64 " prototype PTEs, its segment %"
+			 PRIu64, r->va, page, s->total_ptes);
 	return;
 nomem:
 	task->nomem = true;
@@ -398,6 +406,27 @@ static const struct vds_section *no_section(struct vds_task *task,
 	return s;
 }
 
+/*
+ * A view may outlive the control area's own file pointer. The cached section
+ * stays as it is: what it says must not depend on who asked before.
+ */
+static const struct vds_section *
+with_file_of_view(struct vds_task *task, const struct vds_section *section,
+		  uint64_t file_object)
+{
+	struct vds_section *s = vds_arena_calloc(&task->arena, 1, sizeof(*s));
+	struct reader r = {.task = task, .kernel = task->kernel, .section = s};
+
+	if (!s) {
+		task->nomem = true;
+		return NULL;
+	}
+	*s = *section;
+	take_file(&r, file_object);
+	s->file_from_view = true;
+	return s;
+}
+
 const struct vds_section *vds_vad_section(const struct vds_process *process,
 					  const struct vds_vad *vad)
 {
@@ -416,12 +445,8 @@ const struct vds_section *vds_vad_section(const struct vds_process *process,
 	((struct vds_vad *)vad)->control_area = ca;
 	section = vds_section_at(process, ca);
 	if (section && !section->why && !section->file_object &&
-	    vad->file_object) {
-		/* A view may outlive the control area's own file pointer. */
-		struct reader r = {.task = task, .kernel = task->kernel,
-				   .section = (struct vds_section *)section};
-		take_file(&r, vad->file_object);
-	}
+	    vad->file_object)
+		return with_file_of_view(task, section, vad->file_object);
 	return section;
 }
 

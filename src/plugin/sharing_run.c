@@ -28,6 +28,7 @@ struct build {
 	struct vds_view *views;
 	size_t num_views;
 	uint64_t *subsections;		/* distinct addresses, sorted */
+	uint64_t *files;	/* of each subsection: some view's FileObject */
 	const struct vds_section **sections;	/* of each subsection */
 	size_t num_subsections;
 	uint64_t *areas;		/* distinct control areas, sorted */
@@ -86,8 +87,9 @@ static struct vds_error *list_subsections(struct vds_run *run,
 	}
 	size_t max = index->count + 1;
 	build->subsections = vds_alloc(run, max, sizeof(uint64_t));
+	build->files = vds_alloc(run, max, sizeof(uint64_t));
 	build->sections = vds_alloc(run, max, sizeof(*build->sections));
-	if (!build->subsections || !build->sections)
+	if (!build->subsections || !build->files || !build->sections)
 		return &vds_enomem;
 	/* In order of first appearance, then sorted: no hash order leaks. */
 	size_t n = 0;
@@ -101,6 +103,13 @@ static struct vds_error *list_subsections(struct vds_run *run,
 	qsort(build->subsections, n, sizeof(uint64_t), compare_u64);
 	for (size_t i = 0; i < n; i++)
 		*vds_map_get(index, build->subsections[i]) = i;
+	for (size_t i = 0; i < build->num_views; i++) {
+		const struct vds_view *view = &build->views[i];
+		uint64_t *file = &build->files[*vds_map_get(
+			index, view->subsection_address)];
+		if (!*file)
+			*file = view->file_object;
+	}
 	build->num_subsections = n;
 	return NULL;
 }
@@ -117,7 +126,8 @@ static struct vds_error *resolve(struct vds_run *run, size_t index, void *ctx)
 	size_t end = VDS_MIN((index + 1) * BATCH, build->num_subsections);
 	for (size_t i = index * BATCH; i < end; i++) {
 		struct vds_vad vad = {.has_section = true,
-				      .subsection = build->subsections[i]};
+				      .subsection = build->subsections[i],
+				      .file_object = build->files[i]};
 		build->sections[i] = vds_vad_section(process, &vad);
 	}
 	return NULL;

@@ -60,7 +60,16 @@ struct vds_section {
 	const struct vds_subsection *subsections;
 	size_t num_subsections;
 	bool subsections_complete;	/* false: chain cut short, see notes */
+	/*
+	 * The control area has no file (any more): file_object and what follows
+	 * from it are those of the view's MMVAD.FileObject.
+	 */
+	bool file_from_view;
 };
+
+/* "control_area" or "vad": where file_name comes from; NULL = no file. */
+VDS_EXPORT const char *
+vds_section_file_source_str(const struct vds_section *section);
 
 /*
  * The section behind a VAD: found through its subsection. NULL if the VAD has
