@@ -50,6 +50,23 @@ static uint64_t sign_extend(const struct walk *w, uint64_t va)
 	return (uint64_t)vds_sign_extend(va, shift_of(w->space.levels + 1));
 }
 
+/* The part of [first, last], which is of one half, that is canonical. */
+static void clip(struct walk *w, uint64_t first, uint64_t last)
+{
+	uint64_t half = (address_mask(w) >> 1) + 1;
+
+	if (first >> 63) {
+		w->first = VDS_MAX(first, ~(half - 1)) & address_mask(w);
+		w->last = last & address_mask(w);
+		if (last < ~(half - 1))
+			w->stop = true;
+	} else {
+		w->first = first;
+		w->last = VDS_MIN(last, half - 1);
+		w->stop = first > w->last;
+	}
+}
+
 /*
  * Makes the table at @pa that of @level, clipped to the range. False if it can't
  * be read (*ret_why) or was met before (*ret_why is PRESENT).
@@ -188,8 +205,7 @@ void vds_tables_walk(const struct vds_process *process, uint64_t first,
 	if (!w->space.dtb || w->space.levels > MAX_LEVELS ||
 	    (first ^ last) >> 63)
 		return;
-	w->first = first & address_mask(w);
-	w->last = last & address_mask(w);
+	clip(w, first, last);
 	if (!vds_visited_init(&w->seen, &task->arena, 256)) {
 		task->nomem = true;
 		return;

@@ -30,7 +30,8 @@ struct vds_table_entry {
 
 /*
  * Calls @visit for each such entry of [first, last] in the address space of
- * @process, in ascending order, until it returns false. Entries that are 0 are
+ * @process, in ascending order, until it returns false. The range lies in one
+ * half; what isn't canonical of it is left out. Entries that are 0 are
  * left out. A table that was met before (the tables' map of themselves) is not
  * entered again; below the kernel's half that is noted.
  */
