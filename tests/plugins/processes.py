@@ -202,8 +202,31 @@ def check_crossview(check):
             check.fail(f"crossview: {process['pid']}: no views")
 
 
+def check_hollow(check):
+    """The planted images, and not one row more."""
+    expect = check.manifest.get("expect") or {}
+    want = set()
+    if "hollowed" in expect:
+        planted = expect["hollowed"]
+        for kind in "main_unmapped", "peb_base_no_image":
+            want.add((planted["pid"], kind, addr(planted["base"]), True))
+    if "ghosted" in expect:
+        planted = expect["ghosted"]
+        want.add((planted["pid"], "file_deleted", addr(planted["image_base"]),
+                  True))
+    rows = check.rows("hollow")
+    check.same("hollow", {(r["process"]["pid"], r["hollow"]["kind"],
+                           r["vad"]["start"], r["hollow"]["main"])
+                          for r in rows}, want)
+    for row in rows:
+        if row["process"]["pid"] == expect["hollowed"]["pid"] and \
+                not row["hollow"]["bytes"].startswith(
+                    expect["hollowed"]["first_bytes"]):
+            check.fail(f"hollow: {row}")
+
+
 CHECKS = [check_dlllist, check_ldrmodules, check_psscan, check_pstree,
-          check_crossview]
+          check_crossview, check_hollow]
 
 
 def main():
