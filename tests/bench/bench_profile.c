@@ -56,7 +56,7 @@ struct times {
 
 static void keep_best(double *best, double ms)
 {
-	if (!*best || ms < *best)
+	if (*best <= 0 || ms < *best)
 		*best = ms;
 }
 

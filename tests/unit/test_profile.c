@@ -382,11 +382,11 @@ START_TEST(odd_names_stay_what_they_are)
 {
 	static const char *const names[] = {
 		"int*", "a[2]", "b*4", "c.d", "Foo<int *>", "e ", "op[]", " f",
-		"g: h", "yes", "1", "\n", "\xff", "\xe2\x80\xae" "x",
+		"g: h", "yes", "1", "\n", "\xff", ("\xe2\x80\xae" "x"),
 	};
 	static const char *const expected[] = {
 		"int_", "a[2_", "b*_", "c_d", "Foo<int *>", "e_", "op[]", " f",
-		"g: h", "yes", "1", "\n", "\xef\xbf\xbd", "\xef\xbf\xbd" "x",
+		"g: h", "yes", "1", "\n", "\xef\xbf\xbd", ("\xef\xbf\xbd" "x"),
 	};
 	struct vds_model *m;
 	struct vds_model_type *t, *s;
