@@ -184,7 +184,24 @@ def check_content(check, section, files, image):
             check.fail(f"sectiondump: {name}: page {page}")
 
 
-CHECKS = [check_sharedpages, check_sectiondump]
+def check_modified(check):
+    """The planted patch and nothing else is code that changed."""
+    patch = (check.manifest.get("expect") or {}).get("patched_cow")
+    rows = [r for r in check.rows("modified")
+            if r["change"]["kind"] in ("code", "hook")]
+    got = {(r["process"]["pid"], r["change"]["address"], r["change"]["new"],
+            r["page"]["frame"], r["page"]["shared_frame"],
+            r["change"].get("target")) for r in rows if "new" in r["change"]}
+    want = set()
+    if patch:
+        va = int(patch["va"], 16) + patch["offset"]
+        want.add((patch["pid"], "0x%016x" % va, patch["bytes"],
+                  addr(patch["private_pa"]), addr(patch["shared_pa"]),
+                  "0x00000000deadbeef"))
+    check.same("modified", got, want)
+
+
+CHECKS = [check_sharedpages, check_sectiondump, check_modified]
 
 
 def build(mkscene, profiles, scene, guidage, folder):

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * modified: what processes changed in their own copies of image pages. A page
+ * of an image is shared until it is written; the copy then differs from the
+ * section's page, which is still there to compare with. One row per changed
+ * run of bytes, with where in the image it lies: a write to .data is everyday
+ * life, one to code is a hook, a patch, or a stomped module.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <vadose/pe.h>
+#include <vadose/plugin.h>
+#include <vadose/record.h>
+#include <vadose/sharing.h>
+
+#define PAGE 4096
+/* Equal bytes between two changes that still make them one. */
+#define MAX_GAP 7
+/* Changed runs of a page that have rows of their own. */
+#define MAX_RUNS 16
+/* Bytes of a change that a row shows. */
+#define MAX_BYTES 32
+#define MAX_RELOCATIONS 1024
+/* Pages of one view that are asked for; no image is longer than 2 GB. */
+#define MAX_PAGES ((uint64_t)1 << 19)
+
+enum {
+	COL_EPROCESS,
+	COL_PID,
+	COL_PROCESS,
+	COL_SECTION_ID,
+	COL_FILE,
+	COL_BASE,
+	COL_PAGE,
+	COL_RVA,
+	COL_FRAME,
+	COL_SHARED_FRAME,
+	COL_STATE,
+	COL_PAGE_BYTES,
+	COL_PAGE_RUNS,
+	COL_ADDRESS,
+	COL_LENGTH,
+	COL_KIND,
+	COL_PE_SECTION,
+	COL_EXPORT,
+	COL_EXPORT_OFFSET,
+	COL_TARGET,
+	COL_OLD,
+	COL_NEW,
+	NUM_COLS,
+};
+
+#define KEY VDS_COLUMN_KEY
+#define GROUP VDS_COLUMN_GROUP
+#define WIDE VDS_COLUMN_WIDE
+
+static const struct vds_column columns[NUM_COLS] = {
+	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
+	[COL_PID] = {"process.pid", VDS_KIND_INT, GROUP, "PID", NULL, "process id", "process.pid"},
+	[COL_PROCESS] = {"process.name", VDS_KIND_STR, GROUP, "Process", NULL, "file name of the process", "process.name"},
+	[COL_SECTION_ID] = {"section.id", VDS_KIND_ADDR, WIDE, "Section", NULL, "address of the control area", NULL},
+	[COL_FILE] = {"section.file", VDS_KIND_STR, GROUP, "File", NULL, "name of the mapped image", "file.path"},
+	[COL_BASE] = {"vad.start", VDS_KIND_ADDR, GROUP, "Base", NULL, "first byte of the view", NULL},
+	[COL_PAGE] = {"page.va", VDS_KIND_ADDR, WIDE, "Page", NULL, "first byte of the changed page", NULL},
+	[COL_RVA] = {"page.rva", VDS_KIND_HEX, WIDE, "RVA", NULL, "the page's offset in the image", NULL},
+	[COL_FRAME] = {"page.frame", VDS_KIND_ADDR, WIDE, "Frame", NULL, "physical address of the private copy", NULL},
+	[COL_SHARED_FRAME] = {"page.shared_frame", VDS_KIND_ADDR, WIDE, "Shared frame", NULL, "physical address of the section's page", NULL},
+	[COL_STATE] = {"page.shared_state", VDS_KIND_STR, WIDE, "Shared", NULL, "where the section's page is; only one in memory can be compared", NULL},
+	[COL_PAGE_BYTES] = {"page.changed_bytes", VDS_KIND_INT, WIDE, "Changed", "bytes", "bytes of the page that differ, relocations aside", NULL},
+	[COL_PAGE_RUNS] = {"page.changes", VDS_KIND_INT, WIDE, "Changes", NULL, "changed runs in the page; the first 16 have rows", NULL},
+	[COL_ADDRESS] = {"change.address", VDS_KIND_ADDR, KEY, "Address", NULL, "first changed byte; of the page if it can't be compared", NULL},
+	[COL_LENGTH] = {"change.length", VDS_KIND_INT, 0, "Length", "bytes", "changed bytes, with up to 7 equal ones in between", NULL},
+	[COL_KIND] = {"change.kind", VDS_KIND_STR, 0, "Kind", NULL, "hook (code that now jumps away), code, import (address table), header, constant (read-only data), data, relocation", NULL},
+	[COL_PE_SECTION] = {"change.pe_section", VDS_KIND_STR, 0, "In", NULL, "PE section that it lies in", NULL},
+	[COL_EXPORT] = {"change.export", VDS_KIND_STR, 0, "Export", NULL, "last exported function before it in that section", NULL},
+	[COL_EXPORT_OFFSET] = {"change.export_offset", VDS_KIND_HEX, 0, "+", "bytes", "how far behind that function it lies", NULL},
+	[COL_TARGET] = {"change.target", VDS_KIND_ADDR, 0, "Jumps to", NULL, "where a hook leads", NULL},
+	[COL_OLD] = {"change.old", VDS_KIND_BYTES, 0, "Was", NULL, "the section's bytes, at most 32", NULL},
+	[COL_NEW] = {"change.new", VDS_KIND_BYTES, 0, "Is", NULL, "the process's bytes, at most 32", NULL},
+};
+
+static const struct vds_option options[] = {
+	{"all", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "also writes to writable data, and relocations"},
+	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL, "only images whose file name matches"},
+};
+
+/* What a change is, by where it lies. */
+enum kind {
+	KIND_CODE,
+	KIND_HOOK,
+	KIND_IMPORT,
+	KIND_HEADER,
+	KIND_CONSTANT,
+	KIND_DATA,
+	KIND_RELOCATION,
+};
+
+static const char *const kinds[] = {
+	[KIND_CODE] = "code", [KIND_HOOK] = "hook", [KIND_IMPORT] = "import",
+	[KIND_HEADER] = "header", [KIND_CONSTANT] = "constant",
+	[KIND_DATA] = "data", [KIND_RELOCATION] = "relocation",
+};
+
+struct context {
+	const struct vds_sharing *sharing;
+	const struct vds_view **views;	/* of images, chosen */
+	size_t num_views;
+};
+
+/* One view, and its image's headers once they are needed. */
+struct scan {
+	struct vds_run *run;
+	const struct vds_process *process;
+	const struct vds_view *view;
+	const struct vds_section *section;
+	struct vds_pe *pe;
+	enum vds_why pe_why;
+	bool has_pe;		/* pe_why is known */
+};
+
+struct change {
+	uint32_t first, last;	/* offsets in the page, inclusive */
+};
+
+/* One page: both versions, and how they differ. */
+struct diff {
+	uint64_t page, va;	/* index in the section; address */
+	struct vds_page own;
+	struct vds_section_page shared;
+	enum vds_why why;	/* whether both could be read */
+	uint8_t old[PAGE], new[PAGE];
+	bool ignored[PAGE];	/* explained by relocations */
+	uint32_t bytes, relocated, num_changes;
+	struct change changes[MAX_RUNS];
+};
+
+/* Reads the image as its section has it, else as the process does. */
+static enum vds_why read_image(void *ctx, uint32_t rva, void *buf, size_t len)
+{
+	const struct scan *s = ctx;
+	uint8_t page[PAGE], *out = buf;
+	while (len) {
+		uint32_t offset = rva % PAGE;
+		size_t n = PAGE - offset;
+		n = n < len ? n : len;
+		if (rva > s->view->end - s->view->start)
+			return VDS_NOT_MAPPED;
+		enum vds_why why = vds_section_read_page(
+			s->process, s->section, rva / PAGE, page);
+		if (why)
+			why = vds_process_read(s->process, s->view->start +
+					       (rva - offset), page, PAGE);
+		if (why)
+			return why;
+		memcpy(out, page + offset, n);
+		out += n;
+		len -= n;
+		rva += (uint32_t)n;
+	}
+	return VDS_PRESENT;
+}
+
+static const struct vds_pe *pe_of(struct scan *s)
+{
+	if (s->has_pe)
+		return s->pe_why ? NULL : s->pe;
+	s->has_pe = true;
+	s->pe_why = VDS_BAD_DATA;
+	s->pe = vds_alloc(s->run, 1, sizeof(*s->pe));
+	if (s->pe)
+		s->pe_why = vds_pe_parse(read_image, s, s->pe);
+	return s->pe_why ? NULL : s->pe;
+}
+
+static uint64_t get(const uint8_t *p, size_t len)
+{
+	uint64_t v = 0;
+	for (size_t i = len; i--;)
+		v = v << 8 | p[i];
+	return v;
+}
+
+/* Pointers that differ by the distance of the view from where it was linked. */
+static void explain_relocations(struct scan *s, struct diff *d)
+{
+	const struct vds_pe *pe = pe_of(s);
+	size_t count = 0, len = pe && pe->is_64 ? 8 : 4;
+	uint16_t *offsets = vds_alloc(s->run, MAX_RELOCATIONS,
+				      sizeof(*offsets));
+	if (!pe || !offsets || d->page > UINT32_MAX / PAGE ||
+	    s->view->start == pe->image_base)
+		return;
+	uint64_t delta = s->view->start - pe->image_base;
+	if (len == 4)
+		delta &= UINT32_MAX;
+	if (vds_pe_relocations_of(read_image, s, pe, (uint32_t)d->page * PAGE,
+				  offsets, MAX_RELOCATIONS, &count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		size_t at = offsets[i];
+		if (at + len > PAGE)
+			continue;
+		uint64_t moved = get(d->new + at, len) - get(d->old + at, len);
+		if (len == 4)
+			moved &= UINT32_MAX;
+		if (moved == delta)
+			memset(d->ignored + at, true, len);
+	}
+}
+
+static void compare(struct diff *d)
+{
+	struct change *c = NULL, rest;
+	for (uint32_t i = 0; i < PAGE; i++) {
+		if (d->old[i] == d->new[i])
+			continue;
+		if (d->ignored[i]) {
+			d->relocated++;
+			continue;
+		}
+		d->bytes++;
+		if (c && i - c->last <= MAX_GAP + 1) {
+			c->last = i;
+			continue;
+		}
+		/* What has no room has no row, but is counted. */
+		c = d->num_changes < MAX_RUNS ? &d->changes[d->num_changes] :
+						&rest;
+		*c = (struct change){i, i};
+		d->num_changes++;
+	}
+}
+
+/* The subsection's protection is the kernel's own word on the page. */
+static enum kind kind_of(struct scan *s, const struct diff *d, uint32_t offset)
+{
+	const struct vds_subsection *sub = vds_section_subsection_of(
+		s->section, d->shared.pte_address);
+	uint64_t rva = d->page * PAGE + offset;
+	const struct vds_pe *pe = pe_of(s);
+	if (sub && vds_protection_executable(sub->protection))
+		return KIND_CODE;
+	if (pe && rva - pe->import_addresses.rva < pe->import_addresses.size)
+		return KIND_IMPORT;
+	if (pe && rva < pe->header_size)
+		return KIND_HEADER;
+	if (sub && (vds_protection_writable(sub->protection) ||
+		    vds_protection_copy_on_write(sub->protection)))
+		return KIND_DATA;
+	return sub ? KIND_CONSTANT : KIND_DATA;
+}
+
+/*
+ * Where the code at @va now jumps to: the forms that hooks are made of (Intel
+ * SDM vol. 2: JMP rel32, JMP [rip+disp32], MOV rax + JMP rax, PUSH + RET).
+ */
+static bool jump_target(const struct scan *s, const uint8_t *p, size_t len,
+			uint64_t va, uint64_t *ret)
+{
+	uint8_t pointer[8];
+	if (len >= 5 && p[0] == 0xe9) {
+		*ret = va + 5 + (uint64_t)(int64_t)(int32_t)get(p + 1, 4);
+		return true;
+	}
+	if (len >= 12 && p[0] == 0x48 && p[1] == 0xb8 && p[10] == 0xff &&
+	    p[11] == 0xe0) {
+		*ret = get(p + 2, 8);
+		return true;
+	}
+	if (len >= 6 && p[0] == 0x68 && p[5] == 0xc3) {
+		*ret = (uint64_t)(int64_t)(int32_t)get(p + 1, 4);
+		return true;
+	}
+	if (len >= 6 && p[0] == 0xff && p[1] == 0x25) {
+		uint64_t at = va + 6 +
+			      (uint64_t)(int64_t)(int32_t)get(p + 2, 4);
+		if (vds_process_read(s->process, at, pointer, 8))
+			return false;
+		*ret = get(pointer, 8);
+		return true;
+	}
+	return false;
+}
+
+static void fill_place(struct scan *s, uint64_t rva, bool name,
+		       struct vds_value *row)
+{
+	const struct vds_pe *pe = pe_of(s);
+	char text[VDS_PE_NAME_SIZE];
+	uint32_t distance = 0;
+	if (!pe || rva > UINT32_MAX) {
+		row[COL_PE_SECTION] = vds_absent(s->pe_why);
+		if (name)
+			row[COL_EXPORT] = vds_absent(s->pe_why);
+		return;
+	}
+	const struct vds_pe_section *section =
+		vds_pe_section_at(pe, (uint32_t)rva);
+	if (section)
+		row[COL_PE_SECTION] = vds_str(
+			vds_sprintf(s->run, "%s", section->name));
+	if (!name)
+		return;
+	enum vds_why why = vds_pe_export_at(read_image, s, pe, (uint32_t)rva,
+					    text, &distance);
+	row[COL_EXPORT] = why ? vds_absent(why) :
+				vds_str(vds_sprintf(s->run, "%s", text));
+	row[COL_EXPORT_OFFSET] = vds_or(why, vds_hex(distance));
+}
+
+static void fill_page(const struct scan *s, const struct diff *d,
+		      struct vds_value *row)
+{
+	const struct vds_process *p = s->process;
+	row[COL_EPROCESS] = vds_addr(p->eprocess);
+	row[COL_PID] = vds_int(p->pid);
+	row[COL_PROCESS] = vds_or(p->name_why, vds_str(p->name));
+	row[COL_SECTION_ID] = vds_addr(s->section->control_area);
+	row[COL_FILE] = vds_or(s->section->file_name_why,
+			       vds_str(s->section->file_name));
+	row[COL_BASE] = vds_addr(s->view->start);
+	row[COL_PAGE] = row[COL_ADDRESS] = vds_addr(d->va);
+	row[COL_RVA] = vds_hex(d->page * PAGE);
+	row[COL_FRAME] = vds_addr(d->own.pa);
+	row[COL_STATE] = vds_str(vds_page_state_str(d->shared.state));
+	if (d->shared.state == VDS_PAGE_PRESENT ||
+	    d->shared.state == VDS_PAGE_TRANSITION)
+		row[COL_SHARED_FRAME] = vds_addr(d->shared.pa);
+	row[COL_PAGE_BYTES] = vds_or(d->why, vds_int(d->bytes));
+	row[COL_PAGE_RUNS] = vds_or(d->why, vds_int(d->num_changes));
+	row[COL_LENGTH] = row[COL_OLD] = row[COL_NEW] = vds_absent(d->why);
+}
+
+static bool shown(const struct scan *s, enum kind kind)
+{
+	return (kind != KIND_DATA && kind != KIND_RELOCATION) ||
+	       vds_option_set(s->run, "all");
+}
+
+static struct vds_error *emit_change(struct scan *s, const struct diff *d,
+				     const struct change *c)
+{
+	struct vds_value row[NUM_COLS] = {0};
+	enum kind kind = kind_of(s, d, c->first);
+	uint32_t len = c->last - c->first + 1;
+	uint32_t some = len < MAX_BYTES ? len : MAX_BYTES;
+	uint64_t target;
+	if (!shown(s, kind))
+		return NULL;
+	fill_page(s, d, row);
+	if (kind == KIND_CODE &&
+	    jump_target(s, d->new + c->first, PAGE - c->first,
+			d->va + c->first, &target)) {
+		kind = KIND_HOOK;
+		row[COL_TARGET] = vds_addr(target);
+	}
+	fill_place(s, d->page * PAGE + c->first,
+		   kind == KIND_CODE || kind == KIND_HOOK, row);
+	row[COL_ADDRESS] = vds_addr(d->va + c->first);
+	row[COL_LENGTH] = vds_int(len);
+	row[COL_KIND] = vds_str(kinds[kind]);
+	row[COL_OLD] = vds_data(d->old + c->first, some);
+	row[COL_NEW] = vds_data(d->new + c->first, some);
+	if (len > some)
+		row[COL_OLD].flags = row[COL_NEW].flags = VDS_VALUE_TRUNCATED;
+	return vds_emit(s->run, row);
+}
+
+/* A copy that can't be compared, or differs by relocations alone. */
+static struct vds_error *emit_page(struct scan *s, const struct diff *d)
+{
+	struct vds_value row[NUM_COLS] = {0};
+	enum kind kind = d->why ? kind_of(s, d, 0) : KIND_RELOCATION;
+	if (!shown(s, kind))
+		return NULL;
+	fill_page(s, d, row);
+	if (!d->why)
+		row[COL_LENGTH] = row[COL_OLD] = row[COL_NEW] =
+			vds_absent(VDS_NOT_APPLICABLE);
+	row[COL_KIND] = vds_str(kinds[kind]);
+	fill_place(s, d->page * PAGE, false, row);
+	return vds_emit(s->run, row);
+}
+
+static struct vds_error *look_at_copy(struct scan *s, struct diff *d)
+{
+	struct vds_error *err = NULL;
+	vds_section_page_at(s->process, s->section, d->page, &d->shared);
+	d->why = vds_section_read_page(s->process, s->section, d->page,
+				       d->old);
+	if (!d->why)
+		d->why = vds_physical_read(s->run, d->own.pa, d->new, PAGE);
+	if (d->why)
+		return emit_page(s, d);
+	if (!memcmp(d->old, d->new, PAGE))
+		return NULL;	/* a copy that equals what it was made of */
+	explain_relocations(s, d);
+	compare(d);
+	if (!d->num_changes)
+		return emit_page(s, d);
+	for (uint32_t i = 0; !err && i < d->num_changes && i < MAX_RUNS; i++)
+		err = emit_change(s, d, &d->changes[i]);
+	return err;
+}
+
+static struct vds_error *look_at_view(struct vds_run *run, size_t index,
+				      void *ctx)
+{
+	const struct context *c = ctx;
+	const struct vds_view *view = c->views[index];
+	struct scan s = {.run = run, .view = view, .section = view->section,
+			 .process = vds_process_at(run, view->process)};
+	struct diff *d = vds_alloc(run, 1, sizeof(*d));
+	uint64_t page = view->first_page, looked = 0;
+	struct vds_error *err = NULL;
+	if (!s.process || !d)
+		return &vds_enomem;
+	while (!err && page <= view->last_page && looked++ < MAX_PAGES) {
+		memset(d, 0, sizeof(*d));
+		d->page = page;
+		if (!vds_view_page_at(run, view, page, &d->va, &d->own))
+			break;
+		uint64_t span = d->own.absent_span;
+		if (d->own.is_private_copy && !d->own.private_why &&
+		    (d->own.state == VDS_PAGE_PRESENT ||
+		     d->own.state == VDS_PAGE_TRANSITION))
+			err = look_at_copy(&s, d);
+		page += span ? (span - (d->va & (span - 1))) / PAGE : 1;
+	}
+	return err;
+}
+
+static bool wanted(struct vds_run *run, const struct vds_view *view)
+{
+	const char *glob = vds_option_str(run, "name");
+	const struct vds_section *section = view->section;
+	const struct vds_process *process =
+		vds_process_at(run, view->process);
+	return process && process->selected && view->has_pages && section &&
+	       !section->why && section->backing == VDS_BACKING_IMAGE &&
+	       (!glob || (section->file_name &&
+			  vds_match(glob, section->file_name)));
+}
+
+static int compare_views(const void *pa, const void *pb)
+{
+	const struct vds_view *a = *(const struct vds_view *const *)pa;
+	const struct vds_view *b = *(const struct vds_view *const *)pb;
+	if (a->process != b->process)
+		return a->process < b->process ? -1 : 1;
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static struct vds_error *run_modified(struct vds_run *run,
+				      const struct vds_process *process)
+{
+	static const struct vds_sharing_options how = {.listed = true};
+	struct context c = {0};
+	(void)process;
+	struct vds_error *err = vds_sharing_build(run, &how, &c.sharing);
+	if (err)
+		return err;
+	c.views = vds_alloc(run, c.sharing->num_views + 1, sizeof(*c.views));
+	if (!c.views)
+		return &vds_enomem;
+	for (size_t i = 0; i < c.sharing->num_views; i++) {
+		if (wanted(run, c.sharing->views[i]))
+			c.views[c.num_views++] = c.sharing->views[i];
+	}
+	qsort(c.views, c.num_views, sizeof(*c.views), compare_views);
+	return vds_parallel(run, c.num_views, look_at_view, &c);
+}
+
+VDS_PLUGIN(modified) = {
+	VDS_PLUGIN_HEADER(modified),
+	.version = "1.0.0",
+	.summary = "bytes that processes changed in their copies of image pages",
+	.record = "modified_bytes",
+	.scope = VDS_ONCE,
+	.columns = columns,
+	.num_columns = NUM_COLS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
+	.run = run_modified,
+};
