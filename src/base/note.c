@@ -47,11 +47,13 @@ static void add(struct vds_notes *notes, const char *kind, uint64_t object,
 		return;
 	struct vds_note *note = push(notes);
 	char *copy = note ? vds_arena_strdup(&notes->arena, message) : NULL;
-	if (!copy) {
+	/* A script's kind doesn't outlive its run; the list does. */
+	char *own_kind = copy ? vds_arena_strdup(&notes->arena, kind) : NULL;
+	if (!own_kind) {
 		notes->dropped++;
 		return;
 	}
-	*note = (struct vds_note){kind, object, copy};
+	*note = (struct vds_note){own_kind, object, copy};
 	notes->count++;
 }
 

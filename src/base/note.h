@@ -16,9 +16,9 @@
 
 /* Kinds are short stable identifiers, [a-z0-9_]+ ("vad_cycle"). */
 struct vds_note {
-	const char *kind;	/* static string given by the reporter */
+	const char *kind;	/* owned by the note list's arena */
 	uint64_t object;	/* address or file offset it is about, or 0 */
-	const char *message;	/* one line; owned by the note list's arena */
+	const char *message;	/* one line; likewise */
 };
 
 /* Caller's storage; zero-initialised is valid and empty. Not thread-safe. */

@@ -15,10 +15,13 @@ static void put_entry(struct vds_str *out, const struct vds_plugin_entry *entry)
 			       entry->refusal, entry->mend);
 		return;
 	}
-	vds_str_printf(out, "%-7s abi %u.%u  %s  %s\n", entry->plugin->version,
+	vds_str_printf(out, "%-7s abi %u.%u  %s  %s", entry->plugin->version,
 		       entry->abi_major, entry->abi_minor,
 		       entry->path ? entry->path : "built in",
 		       entry->plugin->summary);
+	if (entry->path)
+		vds_str_printf(out, "  sha256 %s", entry->sha256);
+	vds_str_putc(out, '\n');
 }
 
 static const char *const kind_names[VDS_NUM_KINDS] = {

@@ -10,6 +10,8 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "config.h"
+#include "plugin/option.h"
+#include "plugin/script.h"
 #include "row/schema.h"
 
 #if VDS_MODULES
@@ -19,6 +21,17 @@
 /* A plugin is a few dozen KB; this keeps junk from being read. */
 #define MAX_MODULE ((size_t)64 << 20)
 #define MAX_OPTIONS 128
+
+/* How the file of a plugin ends: a module, or a Lua script. */
+#define MODULE_SUFFIX ".so"
+#define SCRIPT_SUFFIX ".lua"
+
+/* Length of the name in front of @suffix; 0 if @file doesn't end in it. */
+static size_t stem(const char *file, const char *suffix)
+{
+	size_t len = strlen(file), end = strlen(suffix);
+	return len > end && !strcmp(file + len - end, suffix) ? len - end : 0;
+}
 
 static struct vds_error *add_dir(struct vds_registry *registry, const char *dir)
 {
@@ -65,24 +78,37 @@ static bool is_name(const char *name, size_t len)
 	return len > 0 && len < 64;
 }
 
+static struct vds_error *path_with(struct vds_registry *registry,
+				   const char *dir, const char *name,
+				   const char *suffix, const char **ret)
+{
+	struct stat st;
+	char *path = vds_arena_printf(&registry->arena, "%s/%s%s", dir, name,
+				      suffix);
+	if (!path)
+		return &vds_enomem;
+	if (!stat(path, &st) && S_ISREG(st.st_mode))
+		*ret = path;
+	return NULL;
+}
+
 struct vds_error *vds_loader_path(struct vds_registry *registry,
 				  const char *name, const char **ret)
 {
-	struct stat st;
+	struct vds_error *err = NULL;
 	*ret = NULL;
-	if (!VDS_MODULES || !is_name(name, strlen(name)))
+	if (!is_name(name, strlen(name)))
 		return NULL;
-	for (size_t i = 0; i < registry->num_dirs; i++) {
-		char *path = vds_arena_printf(&registry->arena, "%s/%s.so",
-					      registry->dirs[i], name);
-		if (!path)
-			return &vds_enomem;
-		if (!stat(path, &st) && S_ISREG(st.st_mode)) {
-			*ret = path;
-			return NULL;
-		}
+	for (size_t i = 0; !err && !*ret && i < registry->num_dirs; i++) {
+		const char *dir = registry->dirs[i];
+		if (VDS_MODULES)
+			err = path_with(registry, dir, name, MODULE_SUFFIX,
+					ret);
+		if (!err && !*ret)
+			err = path_with(registry, dir, name, SCRIPT_SUFFIX,
+					ret);
 	}
-	return NULL;
+	return err;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -97,8 +123,8 @@ static struct vds_error *list_dir(struct vds_registry *registry,
 	struct dirent *entry;
 	size_t first = names->count;
 	while (d && (entry = readdir(d))) {
-		size_t len = strlen(entry->d_name);
-		if (len < 4 || strcmp(entry->d_name + len - 3, ".so"))
+		if (!(VDS_MODULES && stem(entry->d_name, MODULE_SUFFIX)) &&
+		    !stem(entry->d_name, SCRIPT_SUFFIX))
 			continue;
 		if (names->count == names->cap) {
 			size_t cap = names->cap ? names->cap * 2 : 16;
@@ -131,7 +157,7 @@ struct vds_error *vds_loader_list(struct vds_registry *registry,
 {
 	struct vds_error *err = NULL;
 	*ret = (struct vds_names){0};
-	for (size_t i = 0; VDS_MODULES && !err && i < registry->num_dirs; i++)
+	for (size_t i = 0; !err && i < registry->num_dirs; i++)
 		err = list_dir(registry, registry->dirs[i], ret);
 	return err;
 }
@@ -173,18 +199,6 @@ static const char *abi_fault(struct vds_registry *registry,
 	return NULL;
 }
 
-#if VDS_MODULES
-/* Elements of @from_size bytes, copied into elements of @to_size, zero-padded. */
-static void *widen(struct vds_arena *arena, const void *from, size_t count,
-		   size_t from_size, size_t to_size)
-{
-	char *to = vds_arena_calloc(arena, count + 1, to_size);
-	size_t n = VDS_MIN(from_size, to_size);
-	for (size_t i = 0; to && i < count; i++)
-		memcpy(to + i * to_size, (const char *)from + i * from_size, n);
-	return to;
-}
-
 /* Why the descriptor can't be used, or NULL. */
 static const char *descriptor_fault(const struct vds_plugin *plugin,
 				    const char *name)
@@ -210,6 +224,37 @@ static const char *descriptor_fault(const struct vds_plugin *plugin,
 	      plugin->option_size > sizeof(struct vds_option))))
 		return "its options are declared in an unknown form";
 	return NULL;
+}
+
+/* Takes the descriptor, in this host's form, unless it is faulty. */
+static struct vds_error *accept(struct vds_registry *registry,
+				struct vds_plugin_entry *entry,
+				const struct vds_plugin *plugin)
+{
+	struct vds_schema schema;
+	struct vds_error *err = vds_schema_init(&schema, plugin);
+	if (err) {
+		struct vds_error *nomem = refuse(
+			registry, entry, err->message,
+			"correct its columns (man vadose-plugin)");
+		vds_error_destroy(err);
+		return nomem;
+	}
+	vds_schema_deinit(&schema);
+	entry->plugin = plugin;
+	return NULL;
+}
+
+#if VDS_MODULES
+/* Elements of @from_size bytes, copied into elements of @to_size, zero-padded. */
+static void *widen(struct vds_arena *arena, const void *from, size_t count,
+		   size_t from_size, size_t to_size)
+{
+	char *to = vds_arena_calloc(arena, count + 1, to_size);
+	size_t n = VDS_MIN(from_size, to_size);
+	for (size_t i = 0; to && i < count; i++)
+		memcpy(to + i * to_size, (const char *)from + i * from_size, n);
+	return to;
 }
 
 /* The module's descriptor in this host's form, zero where it is older. */
@@ -253,18 +298,7 @@ static struct vds_error *open_module(struct vds_registry *registry,
 			      "correct its descriptor (man vadose-plugin)");
 	if (!adopt_lists(&registry->arena, plugin))
 		return &vds_enomem;
-	struct vds_schema schema;
-	struct vds_error *err = vds_schema_init(&schema, plugin);
-	if (err) {
-		struct vds_error *nomem = refuse(
-			registry, entry, err->message,
-			"correct its columns (man vadose-plugin)");
-		vds_error_destroy(err);
-		return nomem;
-	}
-	vds_schema_deinit(&schema);
-	entry->plugin = plugin;
-	return NULL;
+	return accept(registry, entry, plugin);
 }
 #else
 static struct vds_error *open_module(struct vds_registry *registry,
@@ -300,33 +334,11 @@ static bool is_taken(const struct vds_registry *registry,
 	return false;
 }
 
-struct vds_error *vds_loader_load(struct vds_registry *registry,
-				  const char *path,
-				  struct vds_plugin_entry *entry)
+static struct vds_error *load_module(struct vds_registry *registry,
+				     struct vds_plugin_entry *entry,
+				     const char *data, size_t len)
 {
-	const char *slash = strrchr(path, '/');
-	const char *base = slash ? slash + 1 : path;
-	_cleanup_free_ char *data = NULL;
-	size_t len, name_len = strlen(base) - 3;
 	struct vds_abi_header abi;
-	*entry = (struct vds_plugin_entry){.path = path};
-	entry->name = vds_arena_strndup(&registry->arena, base, name_len);
-	if (!entry->name)
-		return &vds_enomem;
-	if (!is_name(base, name_len))
-		return refuse(registry, entry, "its name isn't [a-z0-9_]+.so",
-			      "rename the file and the plugin");
-	if (is_taken(registry, entry))
-		return refuse(registry, entry, "another plugin has this name",
-			      "rename the file and the plugin");
-	struct vds_error *err = vds_file_slurp(path, MAX_MODULE, &data, &len);
-	if (err) {
-		struct vds_error *nomem = refuse(registry, entry, err->message,
-						 "make it readable");
-		vds_error_destroy(err);
-		return nomem;
-	}
-	hash(data, len, entry->sha256);
 	char symbol[80];
 	snprintf(symbol, sizeof(symbol), "vds_plugin_%s", entry->name);
 	const char *fault = vds_elf_header(data, len, symbol, &abi);
@@ -341,4 +353,74 @@ struct vds_error *vds_loader_load(struct vds_registry *registry,
 	if (fault)
 		return refuse(registry, entry, fault, mend);
 	return open_module(registry, symbol, abi.size, entry);
+}
+
+/* A default that isn't of its option's kind; NULL if all are. */
+static struct vds_error *try_defaults(const struct vds_plugin *plugin)
+{
+	struct vds_options options;
+	struct vds_error *err = vds_options_init(&options, plugin);
+	if (!err)
+		vds_options_deinit(&options);
+	return err;
+}
+
+static struct vds_error *load_script(struct vds_registry *registry,
+				     struct vds_plugin_entry *entry,
+				     const char *data, size_t len)
+{
+	static const char mend[] = "correct the script, or use a vadose with "
+				   "Lua (man vadose-plugin)";
+	struct vds_plugin *plugin;
+	const char *fault;
+	struct vds_error *err = vds_script_load(&registry->arena, entry->name,
+						data, len, &plugin, &fault);
+	if (err)
+		return err;
+	if (!fault)
+		fault = descriptor_fault(plugin, entry->name);
+	if (fault)
+		return refuse(registry, entry, fault, mend);
+	entry->abi_major = plugin->abi_major;
+	entry->abi_minor = plugin->abi_minor;
+	err = try_defaults(plugin);
+	if (!err)
+		return accept(registry, entry, plugin);
+	struct vds_error *nomem = refuse(registry, entry, err->message, mend);
+	vds_error_destroy(err);
+	return nomem;
+}
+
+struct vds_error *vds_loader_load(struct vds_registry *registry,
+				  const char *path,
+				  struct vds_plugin_entry *entry)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	_cleanup_free_ char *data = NULL;
+	size_t script_len = stem(base, SCRIPT_SUFFIX), len;
+	size_t name_len = script_len ? script_len : stem(base, MODULE_SUFFIX);
+	*entry = (struct vds_plugin_entry){.path = path};
+	entry->name = vds_arena_strndup(&registry->arena, base, name_len);
+	if (!entry->name)
+		return &vds_enomem;
+	if (!is_name(base, name_len))
+		return refuse(registry, entry, script_len ?
+			      "its name isn't [a-z0-9_]+.lua" :
+			      "its name isn't [a-z0-9_]+.so",
+			      "rename the file and the plugin");
+	if (is_taken(registry, entry))
+		return refuse(registry, entry, "another plugin has this name",
+			      "rename the file and the plugin");
+	struct vds_error *err = vds_file_slurp(
+		path, script_len ? VDS_SCRIPT_MAX : MAX_MODULE, &data, &len);
+	if (err) {
+		struct vds_error *nomem = refuse(registry, entry, err->message,
+						 "make it readable");
+		vds_error_destroy(err);
+		return nomem;
+	}
+	hash(data, len, entry->sha256);
+	return script_len ? load_script(registry, entry, data, len) :
+			    load_module(registry, entry, data, len);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plugins in files. A module's header is read from the file, before any of its
- * code runs; whatever doesn't fit is refused with the reason and the mend.
+ * Plugins in files: modules (NAME.so) and Lua scripts (NAME.lua). A module's
+ * header is read from the file, before any of its code runs; whatever doesn't
+ * fit is refused with the reason and the mend.
  */
 #ifndef VDS_PLUGIN_LOADER_H
 #define VDS_PLUGIN_LOADER_H
@@ -13,21 +14,21 @@ struct vds_error *vds_loader_dirs(struct vds_registry *registry,
 				  const char *const *dirs, size_t num_dirs);
 
 /*
- * Path of the module called @name (in the registry's arena), or NULL. Its
- * folder comes from the registry's list alone.
+ * Path of the module or script called @name (in the registry's arena), or NULL.
+ * Its folder comes from the registry's list alone; within one, modules go first.
  */
 struct vds_error *vds_loader_path(struct vds_registry *registry,
 				  const char *name, const char **ret);
 
 /*
- * Fills @entry for the module at @path: loaded, or refused. The error is only
+ * Fills @entry for the module or script at @path: loaded, or refused. The error is only
  * ever out of memory.
  */
 struct vds_error *vds_loader_load(struct vds_registry *registry,
 				  const char *path,
 				  struct vds_plugin_entry *entry);
 
-/* Names of all modules in the folders, in folder order, then by name. */
+/* Names of all modules and scripts in the folders, in folder order, then by name. */
 struct vds_names {
 	const char **paths;
 	size_t count, cap;

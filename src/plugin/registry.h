@@ -40,7 +40,7 @@ struct vds_error *vds_registry_add(struct vds_registry *registry,
 				   const struct vds_plugin *plugin);
 
 /*
- * The plugin called @name; loads NAME.so if it isn't built in. Errors:
+ * The plugin called @name; loads NAME.so or NAME.lua if it isn't built in. Errors:
  * VDS_ERROR_USAGE (no such plugin), VDS_ERROR_PLUGIN (refused: why, and the
  * mend).
  */
