@@ -26,6 +26,7 @@ ARGUMENTS = {
     "memread": ["0x63b0000", "--pid", "3836"],
     "pool": ["0xffffd80ce21e4d70"],
     "pfn": ["0x20bcb"],
+    "whoshares": ["IMMM"],
 }
 # Plugins that find nothing in this scene.
 EMPTY = {"bigpools", "filecache", "malfind"}

@@ -181,6 +181,59 @@ def check_filecache(m):
     return len(rows)
 
 
+def pages_of_sections(m):
+    """(section, page) -> {(pid, va, state of the process's own PTE)}"""
+    pages = {}
+    for process in m.manifest["processes"]:
+        vads = [(int(v[0], 16), int(v[1], 16), v) for v in process["vads"]]
+        for va, state, _, _, _ in process["pages"]:
+            va = int(va, 16)
+            for start, end, vad in vads:
+                if start <= va <= end and vad[14] is not None and vad[19] is not None:
+                    key = (vad[14], vad[19] + (va - start) // 4096)
+                    pages.setdefault(key, set()).add(
+                        (process["pid"], va, state))
+    return pages
+
+
+def check_whoshares(m):
+    """A frame of a section: whoever has its PTE, and whoever might."""
+    how = {"shared": "page-table", "proto": "prototype",
+           "proto-lookup": "prototype"}
+    exited = {p["pid"] for p in m.manifest["processes"] if p["exited"]}
+    pages = sorted(pages_of_sections(m).items(),
+                   key=lambda item: (-len(item[1]), item[0]))
+    compared = 0
+    for (section, page), owners in pages[:6]:
+        section = m.manifest["sections"][section]
+        frame = section["frames"].get(str(page))
+        if not frame:
+            continue
+        rows = m.rows("whoshares", "0x%s123" % frame)
+        found = {(r["process"]["pid"], int(r["hit"]["va"], 16)):
+                 r["hit"]["how"] for r in rows if "process" in r}
+        # A cached file is mapped once more, by the system.
+        m.failures.equal("views of the cache", len(
+            [r for r in rows if "process" not in r]),
+            1 if section["shared_cache_map"] else 0)
+        for pid, va, state in owners:
+            if pid in exited:
+                continue
+            m.failures.equal("frame %s of %s, PID %d" %
+                             (frame, section["control_area"], pid),
+                             found.pop((pid, va + 0x123), None),
+                             how.get(state))
+            compared += 1
+        # What the truth doesn't list was never touched.
+        for key, value in found.items():
+            m.failures.equal("frame %s, %r" % (frame, key), value,
+                             "untouched")
+        for row in rows:
+            m.failures.equal("section", row["section"]["control_area"],
+                             "0x%016x" % int(section["control_area"], 16))
+    return compared
+
+
 CHECKS = {
     "bigpools": check_bigpools,
     "pool": check_pool,
@@ -189,6 +242,7 @@ CHECKS = {
     "memusage": check_memusage,
     "fileobj": check_fileobj,
     "filecache": check_filecache,
+    "whoshares": check_whoshares,
 }
 
 
