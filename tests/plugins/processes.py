@@ -225,8 +225,44 @@ def check_hollow(check):
             check.fail(f"hollow: {row}")
 
 
+def mappers(rows):
+    """pa -> {(pid, va)}; each row counts the distinct processes."""
+    result = {}
+    for row in rows:
+        found = result.setdefault(row["hit"]["physical"], set())
+        if "process" in row:
+            found.add((row["process"]["pid"], row["hit"]["va"]))
+    for row in rows:
+        pids = {pid for pid, _ in result[row["hit"]["physical"]]}
+        assert row["hit"]["processes"] == len(pids), row
+    return result
+
+
+def check_whoshares(check):
+    """Planted bytes are found, with all who map them and nobody else."""
+    expect = check.manifest.get("expect") or {}
+    if "rw_rx_section" not in expect:
+        return
+    planted = expect["rw_rx_section"]
+    views = check.manifest["sharedmem"]["by_first_prototype_pte"]
+    want = {(v["pid"], addr(v["start"])) for v in views[planted["proto"]]}
+    found = mappers(check.rows("whoshares", "hex:" + planted["first_bytes"]))
+    first = min(found)
+    check.same("whoshares", found[first], want)
+    for arguments in ([first], [addr(planted["writer"]["va"]), "--va", "--pid",
+                                str(planted["writer"]["pid"])]):
+        found = mappers(check.rows("whoshares", *arguments))
+        check.same(f"whoshares {arguments}", found.get(first, set()), want)
+    patched = expect["patched_cow"]
+    found = mappers(check.rows("whoshares", "hex:" + patched["bytes"]))
+    at = "0x%016x" % (int(patched["private_pa"], 16) + patched["offset"])
+    where = "0x%016x" % (int(patched["va"], 16) + patched["offset"])
+    if found.get(at) != {(patched["pid"], where)}:
+        check.fail(f"whoshares: {found}, not {patched}")
+
+
 CHECKS = [check_dlllist, check_ldrmodules, check_psscan, check_pstree,
-          check_crossview, check_hollow]
+          check_crossview, check_hollow, check_whoshares]
 
 
 def main():
