@@ -468,6 +468,20 @@ static struct vds_error *choose(struct vds_run *run, struct context *c)
 	return NULL;
 }
 
+/* A kind that is none would choose nothing, and look like an empty image. */
+static bool is_backing(const char *glob)
+{
+	static const enum vds_backing all[] = {
+		VDS_BACKING_UNKNOWN, VDS_BACKING_PAGEFILE, VDS_BACKING_DATA,
+		VDS_BACKING_IMAGE, VDS_BACKING_PHYSICAL,
+	};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (vds_match(glob, vds_backing_str(all[i])))
+			return true;
+	}
+	return false;
+}
+
 static struct vds_error *run_sharedmem(struct vds_run *run,
 				       const struct vds_process *process)
 {
@@ -480,8 +494,13 @@ static struct vds_error *run_sharedmem(struct vds_run *run,
 	how.listed = how.verify != VDS_VERIFY_NONE;
 	size_t n;
 	const char *const *backings = vds_option_strs(run, "backing", &n);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		if (!is_backing(backings[i]))
+			return vds_error_create(VDS_ERROR_USAGE,
+						"--backing: '%s' is not pagefile, data, image, physical or unknown",
+						backings[i]);
 		how.physical |= vds_match(backings[i], "physical");
+	}
 	struct vds_error *err = vds_sharing_build(run, &how, &c.sharing);
 	if (!err)
 		err = vds_section_names_load(run, &c.names);

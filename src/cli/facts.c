@@ -104,16 +104,16 @@ static struct vds_error *set_time(struct vds_facts *facts,
 {
 	uint64_t time = 0;
 	const char *source = "unknown";
+	/* Wrong is wrong, even where the image's own time makes it needless. */
+	if (args->acquired_at && !vds_parse_time(args->acquired_at, &time))
+		return vds_error_create(VDS_ERROR_USAGE,
+					"--acquired-at: '%s' is not a time "
+					"like 2020-10-08T17:21:44Z",
+					args->acquired_at);
 	if (kernel->kuser.why == VDS_PRESENT && kernel->kuser.system_time) {
 		time = kernel->kuser.system_time;
 		source = "system_time";
 	} else if (args->acquired_at) {
-		if (!vds_parse_time(args->acquired_at, &time))
-			return vds_error_create(VDS_ERROR_USAGE,
-						"--acquired-at: '%s' is not a "
-						"time like "
-						"2020-10-08T17:21:44Z",
-						args->acquired_at);
 		source = "acquired_at";
 	}
 	char *end = vds_put_time(facts->timestamp, time);

@@ -89,7 +89,7 @@ static struct vds_error *show(const struct vds_profile *profile,
 		out->failed |= one.failed;
 		vds_str_deinit(&one);
 		if (!found)
-			return vds_error_create(VDS_ERROR_NOT_FOUND,
+			return vds_error_create(VDS_ERROR_USAGE,
 				"%s: no such type, member or symbol in %s",
 				what, vds_profile_path(profile));
 	}

@@ -213,6 +213,10 @@ def check_exit_codes(vadose, temp):
            says="character 6")
     status(64, "unknown column", "pslist", "--fields", "nosuch",
            says="no column")
+    status(64, "no kind of backing", "sharedmem", "--backing", "nosuch",
+           says="'nosuch' is not pagefile")
+    status(64, "bad time", "--acquired-at", "noon", "pslist",
+           says="'noon' is not a time")
     status(64, "bad pid", "pslist", "--pid", "four")
     status(66, "no such image", "-f", temp / "nosuch", "info", **bare)
     status(4, "no kernel", "-f", junk, "info", **bare)
