@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <vadose/object.h>
+#include <vadose/pfn.h>
 #include <vadose/plugin.h>
 #include <vadose/sharing.h>
 
@@ -37,6 +38,8 @@ enum {
 	COL_PRIVATE,
 	COL_MAPPED_PIDS,
 	COL_PRIVATE_PIDS,
+	COL_PFN_AGREES,
+	COL_SHARE_COUNT,
 	COL_PROTO,
 	COL_PTE,
 	COL_KNOWN_GOOD,
@@ -59,12 +62,14 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_SIZE] = {"pages.size", VDS_KIND_SIZE, 0, "Size", "bytes", "size of the run", NULL},
 	[COL_STATE] = {"pages.state", VDS_KIND_STR, 0, "State", NULL, "where the shared page is, by its prototype PTE; not-looked-at: past the bounds of one run of this plugin", NULL},
 	[COL_FRAME] = {"pages.frame", VDS_KIND_ADDR, 0, "Frame", NULL, "physical address of the first shared page", NULL},
-	[COL_GRADE] = {"pages.grade", VDS_KIND_STR, 0, "Evidence", NULL, "how well it is proven that these pages are shared: hardware, structural, metadata", NULL},
+	[COL_GRADE] = {"pages.grade", VDS_KIND_STR, 0, "Evidence", NULL, "how well it is proven that these pages are shared: hardware, pfn, structural, metadata", NULL},
 	[COL_VIEWS] = {"pages.views", VDS_KIND_INT, 0, "Views", "views", "views that show these pages", NULL},
 	[COL_MAPPED] = {"pages.mapped", VDS_KIND_INT, 0, "Mapped", "views", "views whose own page tables lead to the shared frame", NULL},
 	[COL_PRIVATE] = {"pages.private", VDS_KIND_INT, 0, "Private", "views", "views that hold a copy of their own (copy-on-write)", NULL},
 	[COL_MAPPED_PIDS] = {"pages.mapped_pids", VDS_KIND_INTS, WIDE, "Mapped in", NULL, "process ids of the mapped views", NULL},
 	[COL_PRIVATE_PIDS] = {"pages.private_pids", VDS_KIND_INTS, 0, "Copies in", NULL, "process ids of the views with copies of their own", NULL},
+	[COL_PFN_AGREES] = {"pages.pfn_agrees", VDS_KIND_BOOL, WIDE, "PFN agrees", NULL, "the PFN database says that the frames belong to these prototype PTEs", NULL},
+	[COL_SHARE_COUNT] = {"pages.share_count", VDS_KIND_INT, WIDE, "Share count", NULL, "page-table entries that map each frame, by the PFN database; more than pages.mapped: some are not found", NULL},
 	[COL_PROTO] = {"pages.prototype.va", VDS_KIND_ADDR, WIDE, "Prototype PTE at", NULL, "address of the first prototype PTE", NULL},
 	[COL_PTE] = {"pages.prototype.entry", VDS_KIND_HEX, WIDE, "Prototype PTE", NULL, "content of the first prototype PTE", NULL},
 	[COL_KNOWN_GOOD] = {"section.known_good", VDS_KIND_STR, WIDE, "Known", NULL, "a region that every process shares, recognised by identity", NULL},
@@ -94,6 +99,9 @@ struct span {
 	uint64_t *mapped, *copied;	/* a bit per view of the group */
 	size_t num_views, num_mapped, num_copied;
 	enum vds_grade grade;
+	enum vds_why pfn_why;		/* whether the next two are known */
+	bool pfn_agrees;
+	uint64_t share_count;
 };
 
 /* A group on its way from page to page. */
@@ -110,6 +118,7 @@ struct scan {
 	struct span now, open;
 	bool has_open;
 	uint64_t lookups, pages;
+	const struct vds_process *any;
 	struct vds_value row[NUM_COLS];	/* cells of section and group */
 };
 
@@ -156,6 +165,10 @@ static struct vds_error *close_span(struct scan *s)
 	if (span->frame)
 		row[COL_FRAME] = vds_addr(span->frame);
 	row[COL_GRADE] = vds_str(vds_grade_str(span->grade));
+	row[COL_PFN_AGREES] = vds_or(span->pfn_why,
+				     vds_bool(span->pfn_agrees));
+	row[COL_SHARE_COUNT] = vds_or(span->pfn_why,
+				      vds_int((int64_t)span->share_count));
 	if (span->num_views) {
 		row[COL_VIEWS] = vds_int((int64_t)span->num_views);
 		row[COL_MAPPED] = vds_int((int64_t)span->num_mapped);
@@ -179,7 +192,9 @@ static bool is_alike(const struct scan *s)
 	return a->last + 1 == b->first && !strcmp(a->state, b->state) &&
 	       a->grade == b->grade && a->num_views == b->num_views &&
 	       a->num_mapped == b->num_mapped &&
-	       a->num_copied == b->num_copied &&
+	       a->num_copied == b->num_copied && a->pfn_why == b->pfn_why &&
+	       a->pfn_agrees == b->pfn_agrees &&
+	       a->share_count == b->share_count &&
 	       !memcmp(a->mapped, b->mapped, s->words * 8) &&
 	       !memcmp(a->copied, b->copied, s->words * 8);
 }
@@ -261,6 +276,26 @@ static uint64_t common_frame(struct scan *s)
 	return frame;
 }
 
+/*
+ * What the PFN database says of the shared frame: does it belong to this
+ * prototype PTE? ShareCount counts PTEs only while the page is active.
+ */
+static void ask_pfn(struct scan *s, const struct vds_section_page *page)
+{
+	struct span *now = &s->now;
+	struct vds_pfn pfn;
+	now->pfn_agrees = false;
+	now->share_count = 0;
+	now->pfn_why = VDS_NOT_APPLICABLE;
+	if (!is_resident(page->state))
+		return;
+	now->pfn_why = vds_pfn_at(s->any, page->pa / PAGE, &pfn);
+	if (now->pfn_why)
+		return;
+	now->pfn_agrees = pfn.prototype && pfn.pte_address == page->pte_address;
+	now->share_count = pfn.list == VDS_LIST_ACTIVE ? pfn.share_count : 0;
+}
+
 /* Tells shared frames from copies, in all views of the page. */
 static void sort_views(struct scan *s, const struct vds_section_page *page)
 {
@@ -279,8 +314,10 @@ static void sort_views(struct scan *s, const struct vds_section_page *page)
 			now->num_copied++;
 		}
 	}
+	ask_pfn(s, page);
 	now->grade = now->num_mapped > 1 ? VDS_GRADE_HARDWARE :
 		     now->num_views < 2 ? VDS_GRADE_NONE :
+		     now->pfn_agrees ? VDS_GRADE_PFN :
 		     readable ? VDS_GRADE_STRUCTURAL : VDS_GRADE_METADATA;
 }
 
@@ -322,6 +359,7 @@ static struct vds_error *give_up(struct scan *s, uint64_t page)
 	s->open.frame = 0;
 	s->open.num_views = s->open.num_mapped = s->open.num_copied = 0;
 	s->open.grade = VDS_GRADE_NONE;
+	s->open.pfn_why = VDS_NOT_APPLICABLE;
 	s->has_open = true;
 	return err ? err : close_span(s);
 }
@@ -409,7 +447,7 @@ static struct vds_error *emit_group(struct vds_run *run, size_t index,
 	const struct vds_process *any = vds_process_at(run, 0);
 	size_t n = group->num_views, words = (n + 63) / 64;
 	struct scan s = {
-		.run = run, .c = c, .group = group, .words = words,
+		.run = run, .any = any, .c = c, .group = group, .words = words,
 		.views = c->sharing->views + group->first_view,
 		.section = section_of(first_view(c->sharing, group)),
 		.frames = vds_alloc(run, n, 8), .sorted = vds_alloc(run, n, 8),

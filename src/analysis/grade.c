@@ -7,6 +7,7 @@
 #include "nt/pte.h"
 #include "nt/task.h"
 #include "vadose/page.h"
+#include "vadose/pfn.h"
 
 /* Prototype PTEs read at a time, and at most, in search of resident pages. */
 #define PROTO_CHUNK 512
@@ -14,6 +15,8 @@
 
 struct sample {
 	uint64_t pages[VDS_GRADE_PAGES];	/* on the group's axis */
+	/* Of each, if the array is readable: frame, address of its PTE. */
+	uint64_t frames[VDS_GRADE_PAGES], ptes[VDS_GRADE_PAGES];
 	size_t count;
 	bool array_readable;
 };
@@ -40,10 +43,12 @@ static uint64_t pte_address(const struct vds_share_group *group,
 	return vds_section_pte_of(section, page, &pte) ? pte : 0;
 }
 
-static bool is_resident(const struct vds_task *task, uint64_t raw)
+static bool is_resident(const struct vds_task *task, uint64_t raw,
+			uint64_t *ret_pa)
 {
 	struct vds_pte pte;
 	vds_pte_decode_proto(&task->kernel->pte, raw, &pte);
+	*ret_pa = pte.pa;
 	return pte.kind == VDS_PTE_VALID || pte.kind == VDS_PTE_TRANSITION;
 }
 
@@ -81,8 +86,13 @@ static void sample_array(const struct vds_share_group *group,
 		    !vds_task_read(task, address, raw, n * 8)) {
 			sample->array_readable = true;
 			for (uint64_t i = 0; i < n; i++) {
-				if (!is_resident(task, vds_le64(raw + i * 8)))
+				uint64_t pa;
+				if (!is_resident(task, vds_le64(raw + i * 8),
+						 &pa))
 					continue;
+				sample->frames[sample->count] =
+					pa / VDS_PAGE_SIZE;
+				sample->ptes[sample->count] = address + i * 8;
 				sample->pages[sample->count++] = page + i;
 				if (sample->count == VDS_GRADE_PAGES)
 					return;
@@ -162,6 +172,19 @@ static bool all_proven(const struct vds_share_group *group,
 	return true;
 }
 
+/* Does the PFN database say that a sampled frame belongs to its prototype PTE? */
+static bool pfn_agrees(const struct sample *sample,
+		       const struct vds_process *any)
+{
+	for (size_t i = 0; sample->array_readable && i < sample->count; i++) {
+		struct vds_pfn pfn;
+		if (!vds_pfn_at(any, sample->frames[i], &pfn) &&
+		    pfn.prototype && pfn.pte_address == sample->ptes[i])
+			return true;
+	}
+	return false;
+}
+
 void vds_group_grade(struct vds_share_group *group,
 		     struct vds_view *const *views, vds_process_fn *process,
 		     void *ctx)
@@ -190,4 +213,6 @@ void vds_group_grade(struct vds_share_group *group,
 		if (all_proven(group, views))
 			return;
 	}
+	if (group->grade == VDS_GRADE_STRUCTURAL && pfn_agrees(&sample, first))
+		group->grade = VDS_GRADE_PFN;
 }
