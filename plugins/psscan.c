@@ -6,6 +6,7 @@
  */
 #include <vadose/plugin.h>
 #include <vadose/process_scan.h>
+#include <vadose/record.h>
 
 enum {
 	COL_PID,
@@ -38,7 +39,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_START] = {"process.start", VDS_KIND_TIME, KEY, "Started", NULL, "when it was created", "process.start"},
 	[COL_EXIT] = {"process.exit", VDS_KIND_TIME, 0, "Exited", NULL, "when it ended", "process.end"},
 	[COL_THREADS] = {"process.threads", VDS_KIND_INT, WIDE, "Threads", NULL, "active threads", "process.thread.count"},
-	[COL_HIDDEN] = {"process.hidden", VDS_KIND_BOOL, 0, "Hidden", NULL, "it has not exited, but the list of active processes doesn't hold it", NULL},
+	[COL_HIDDEN] = {"process.hidden", VDS_KIND_BOOL, 0, "Hidden", NULL, "it has not exited, but the list of active processes, which is whole, doesn't hold it", NULL},
 	[COL_SOURCES] = {"process.sources", VDS_KIND_FLAGS, 0, "Sources", NULL, "which structures lead to it; here always pool", NULL},
 	[COL_TYPE] = {"scan.type", VDS_KIND_STR, WIDE, "Type", NULL, "the object header's type index: verified, likely (its address is unknown), unknown", NULL},
 	[COL_IMAGE_FILE_NAME] = {"process.image_file_name", VDS_KIND_STR, WIDE, "ImageFileName", NULL, "the name in the EPROCESS, cut at 14 characters", NULL},
@@ -95,10 +96,37 @@ static void fill_scanned(const struct vds_scanned_process *s,
 	v[COL_BLOCK] = vds_addr(s->block);
 }
 
+/*
+ * PRESENT if the list of active processes, from one that is in it, comes back
+ * to it. If it breaks off, who is behind the break is not hidden, but unknown.
+ */
+static enum vds_why list_state(struct vds_run *run)
+{
+	struct vds_member_info links;
+	uint64_t entry;
+
+	if (!vds_type_member_find(vds_type_find(run, "_EPROCESS"),
+				  "ActiveProcessLinks", &links))
+		return VDS_NO_FIELD;
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *p = vds_process_at(run, i);
+
+		if (!p || !(p->sources & VDS_SOURCE_ACTIVE_LINKS))
+			continue;
+		struct vds_list_iter *list = vds_list_iterate(
+			run, NULL, p->eprocess + links.offset, 0);
+		while (vds_list_next(list, &entry))
+			;
+		return vds_list_why(list);
+	}
+	return VDS_NOT_MAPPED;
+}
+
 /* What the kernel's own structures say about it: @known may be NULL. */
 static void fill_known(struct vds_run *run,
 		       const struct vds_scanned_process *s,
-		       const struct vds_process *known, struct vds_value *v)
+		       const struct vds_process *known, enum vds_why list,
+		       struct vds_value *v)
 {
 	const uint32_t active = VDS_SOURCE_ACTIVE_LINKS |
 				VDS_SOURCE_ACTIVE_BLINKS;
@@ -109,6 +137,8 @@ static void fill_known(struct vds_run *run,
 	/* Without an exit time it is not known whether it has ended. */
 	v[COL_HIDDEN] = vds_or(s->exit_why, vds_bool(!s->exit_time &&
 						     !(sources & active)));
+	if (v[COL_HIDDEN].kind && v[COL_HIDDEN].u && list)
+		v[COL_HIDDEN] = vds_absent(list);
 	v[COL_SOURCES] = vds_flags(sources_str(run,
 					       sources | VDS_SOURCE_POOL));
 }
@@ -135,6 +165,7 @@ static struct vds_error *run_psscan(struct vds_run *run,
 	(void)unused;
 	if (err)
 		return err;
+	enum vds_why state = list_state(run);
 	for (size_t i = 0; i < count; i++) {
 		const struct vds_scanned_process *s = &list[i];
 		const struct vds_process *known = s->index == SIZE_MAX ?
@@ -144,7 +175,7 @@ static struct vds_error *run_psscan(struct vds_run *run,
 		if (choose && !(known && known->selected))
 			continue;
 		fill_scanned(s, v);
-		fill_known(run, s, known, v);
+		fill_known(run, s, known, state, v);
 		err = vds_emit(run, v);
 		if (err)
 			return err;

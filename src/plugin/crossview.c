@@ -112,6 +112,19 @@ static bool symbol_in_use(const struct seen *s, const char *name,
 	return !vds_symbol_address(s->run, name, ret) && in_use(s, *ret);
 }
 
+/* A list that breaks off says nothing of what comes behind. */
+static bool closes(const struct seen *s, uint64_t head)
+{
+	uint64_t entry;
+
+	if (!in_use(s, head))
+		return false;
+	struct vds_list_iter *iter = vds_list_iterate(s->run, NULL, head, 0);
+	while (vds_list_next(iter, &entry))
+		;
+	return !vds_list_why(iter);
+}
+
 static void walk_list(struct seen *s, uint64_t head, const char *link,
 		      uint32_t source)
 {
@@ -121,11 +134,12 @@ static void walk_list(struct seen *s, uint64_t head, const char *link,
 	if (!vds_type_member_find(vds_type_find(s->run, "_EPROCESS"), link,
 				  &member))
 		return;
-	s->available |= source;
 	struct vds_list_iter *iter =
 		vds_list_iterate(s->run, NULL, head, member.offset);
 	while (vds_list_next(iter, &eprocess))
 		saw(s, eprocess, source);
+	if (!vds_list_why(iter))
+		s->available |= source;
 }
 
 static bool take_table(struct seen *s)
@@ -141,15 +155,15 @@ static bool take_table(struct seen *s)
 		process->sources = s->kernel->processes[i].sources;
 	}
 	s->available = VDS_SOURCE_INITIAL;
-	if (s->kernel->process_head)
+	if (closes(s, s->kernel->process_head))
 		s->available |= VDS_SOURCE_ACTIVE_LINKS |
 				VDS_SOURCE_ACTIVE_BLINKS;
-	if (symbol_in_use(s, "KiProcessListHead", &va))
+	if (!vds_symbol_address(s->run, "KiProcessListHead", &va) &&
+	    closes(s, va))
 		s->available |= VDS_SOURCE_KERNEL_LIST;
-	if (symbol_in_use(s, "HandleTableListHead", &va))
+	if (!vds_symbol_address(s->run, "HandleTableListHead", &va) &&
+	    closes(s, va))
 		s->available |= VDS_SOURCE_HANDLE_TABLES;
-	if (symbol_in_use(s, "PspCidTable", &va))
-		s->available |= VDS_SOURCE_CID_TABLE;
 	return true;
 }
 
@@ -218,10 +232,14 @@ static void ask_threads(struct seen *s)
 	    !symbol_in_use(s, "PspCidTable", &va) ||
 	    vds_task_u64(s->run->task, va, &table))
 		return;
+	struct vds_notes *notes = &s->run->task->notes;
+	uint64_t before = notes->count + notes->dropped;
+
 	s->owner = owner.offset;
-	s->available |= VDS_SOURCE_THREADS;
-	vds_handles_walk(s->run->task, &s->run->task->notes, table, visit_cid,
-			 s);
+	vds_handles_walk(s->run->task, notes, table, visit_cid, s);
+	/* Parts that can't be read may hold anyone. */
+	if (notes->count + notes->dropped == before)
+		s->available |= VDS_SOURCE_THREADS | VDS_SOURCE_CID_TABLE;
 }
 
 static struct vds_error *ask_views(struct seen *s)
