@@ -5,6 +5,7 @@ The output contract, on the demo scene: what every plugin prints is validated
 against its own JSON Schema and the rules that consumers impose; exit codes,
 files that appear whole or not at all, filters.
 """
+import atexit
 import csv
 import hashlib
 import io
@@ -13,6 +14,7 @@ import lzma
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +22,8 @@ import tempfile
 
 SKIP = 77
 ISF = "769C521E4833ECF72E21F02BF33691A5-1.json.xz"
+DUMP = tempfile.mkdtemp(prefix="vadose-contract-")
+atexit.register(shutil.rmtree, DUMP, ignore_errors=True)
 # What plugins need beside their name; one that isn't here runs without.
 ARGUMENTS = {
     "vtop": ["0x63b0000", "--pid", "3836"],
@@ -27,9 +31,14 @@ ARGUMENTS = {
     "pool": ["0xffffd80ce21e4d70"],
     "pfn": ["0x20bcb"],
     "whoshares": ["IMMM"],
+    "dt": ["_MMVAD_SHORT"],
+    "ptov": ["0x20bcb000"],
+    "sectiondump": ["--name", "*thumbcache*", "--dump", DUMP],
+    "vaddump": ["--pid", "3836", "--dump", DUMP],
 }
 # Plugins that find nothing in this scene.
-EMPTY = {"bigpools", "filecache", "malfind"}
+EMPTY = {"bigpools", "filecache", "hollow", "malfind",
+         "modified"}
 failures = 0
 
 
@@ -81,6 +90,9 @@ class Program:
                     if not k.startswith("VADOSE_")}
 
     def __call__(self, *args, image=True, profile=True):
+        # Files are never written over: each run gets an empty folder.
+        shutil.rmtree(DUMP, ignore_errors=True)
+        os.mkdir(DUMP)
         command = [self.program]
         if image:
             command += ["-f", self.image]
