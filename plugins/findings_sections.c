@@ -170,7 +170,8 @@ static struct vds_error *image_without_file(struct vds_run *run,
 {
 	struct finding f;
 	const struct vds_process *p = vds_process_at(run, view->process);
-	bool gone = !section->file_object;
+	/* A file that only the VAD names is not the control area's. */
+	bool gone = !section->file_object || section->file_from_view;
 	const char *rule = gone ? "no-image-file" : "ghosted-image";
 	if ((!gone && !section->file_deleted) ||
 	    !finding_init(&f, scene, rule))
