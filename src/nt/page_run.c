@@ -4,6 +4,7 @@
 
 #include "base/util.h"
 #include "nt/kernel.h"
+#include "nt/page.h"
 #include "nt/task.h"
 
 /*
@@ -31,6 +32,16 @@ static uint64_t unmapped_protos(const struct vds_process *process,
 	return (VDS_MIN(end, last) - proto) / 8 + 1;
 }
 
+/* True if the view goes on past its section, at @va and so ever after. */
+static bool is_past_section(const struct vds_process *process,
+			    const struct vds_vad *vad, uint64_t va)
+{
+	struct vds_proto_place place;
+
+	vds_proto_locate(process, vad, va, &place);
+	return place.why == VDS_NOT_MAPPED;
+}
+
 uint64_t vds_page_run(const struct vds_process *process,
 		      const struct vds_vad *vad, uint64_t va, uint64_t end,
 		      struct vds_page *ret)
@@ -47,5 +58,7 @@ uint64_t vds_page_run(const struct vds_process *process,
 		 ret->proto <= vad->last_contiguous_pte)
 		run = unmapped_protos(process, ret->proto,
 				      vad->last_contiguous_pte);
+	else if (!ret->proto && is_past_section(process, vad, va))
+		run = pages;
 	return VDS_MIN(run, pages);
 }
