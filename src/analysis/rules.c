@@ -159,7 +159,7 @@ static struct vds_error *mapping(struct reader *r, entry_fn *entry, void *ctx)
 	    r->event.data.mapping_start.anchor)
 		return fault(r, "expected a mapping without an anchor", NULL);
 	for (;;) {
-		const char *key;
+		const char *key = "";
 		struct vds_error *err = next(r);
 		if (!err && r->event.type == YAML_MAPPING_END_EVENT)
 			return NULL;

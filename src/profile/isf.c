@@ -250,7 +250,7 @@ static struct vds_error *add_field(struct isf *isf, struct vds_model_type *type,
 			return bad("bit field without position and length", name);
 		t = get(t, "type", json_type_object);
 	}
-	struct vds_model_type *member;
+	struct vds_model_type *member = NULL;
 	struct vds_error *err = type_of(isf, t, &member);
 	if (err)
 		return vds_error_prefix(err, "%.200s", name);

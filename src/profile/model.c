@@ -81,7 +81,7 @@ static struct vds_error *add_builtins(struct vds_model *model)
 {
 	for (size_t i = 0; i < VDS_ARRAY_SIZE(base_types); i++) {
 		const struct vds_base_type *b = &base_types[i];
-		struct vds_model_type *type;
+		struct vds_model_type *type = NULL;
 		struct vds_error *err = vds_model_named(model, b->name,
 							strlen(b->name), &type);
 		if (err)
@@ -236,7 +236,7 @@ struct vds_error *vds_model_named(struct vds_model *model, const char *name,
 	if (err)
 		return err;
 	if (!n->type) {
-		struct vds_model_type *type;
+		struct vds_model_type *type = NULL;
 		err = add_type(model, VDS_TYPE_OPAQUE, &type);
 		if (err)
 			return err;
@@ -273,7 +273,7 @@ struct vds_error *vds_model_add_base(struct vds_model *model, const char *name,
 		return vds_error_create(VDS_ERROR_FORMAT,
 					"base type %s: a size of %llu bytes",
 					name, (unsigned long long)size);
-	struct vds_model_type *type;
+	struct vds_model_type *type = NULL;
 	struct vds_error *err = vds_model_named(model, name, strlen(name),
 						&type);
 	if (!err)
@@ -294,7 +294,7 @@ static struct vds_error *derive(struct vds_model *model,
 		return vds_error_create(VDS_ERROR_FORMAT,
 					"more than %d pointers and arrays on one type",
 					MAX_CHAIN);
-	struct vds_model_type *type;
+	struct vds_model_type *type = NULL;
 	struct vds_error *err = add_type(model, kind, &type);
 	if (err)
 		return err;
@@ -342,7 +342,7 @@ struct vds_error *vds_model_define(struct vds_model *model,
 				   struct vds_model_type *base,
 				   struct vds_model_type **ret)
 {
-	struct vds_model_type *type;
+	struct vds_model_type *type = NULL;
 	struct vds_error *err = name ?
 		vds_model_named(model, name, len, &type) :
 		add_type(model, kind, &type);
