@@ -59,6 +59,17 @@ bool same_program(const struct vds_process *a, const struct vds_process *b);
 /* True if both sessions are known and differ. */
 bool other_session(const struct vds_process *a, const struct vds_process *b);
 
+/* Little-endian loads of what a page of an image holds. */
+static inline unsigned int le16(const uint8_t *p)
+{
+	return p[0] | (unsigned int)p[1] << 8;
+}
+
+static inline uint32_t le32(const uint8_t *p)
+{
+	return le16(p) | (uint32_t)le16(p + 2) << 16;
+}
+
 /* Rules about sections: once per group of views. */
 struct vds_error *find_in_group(struct vds_run *run, const struct scene *scene,
 				size_t group);

@@ -14,16 +14,6 @@ static const struct vds_view *first_view_of(const struct scene *scene,
 	return scene->sharing->views[scene->sharing->groups[group].first_view];
 }
 
-static unsigned int le16(const uint8_t *p)
-{
-	return p[0] | (unsigned int)p[1] << 8;
-}
-
-static uint32_t le32(const uint8_t *p)
-{
-	return le16(p) | (uint32_t)le16(p + 2) << 16;
-}
-
 /*
  * Bytes of a PE's headers in its first page, 0 if they can't be told. The field
  * is OptionalHeader.SizeOfHeaders (PE/COFF specification), at the same place in

@@ -65,11 +65,6 @@ static struct vds_error *clone(struct vds_run *run, const struct scene *scene,
 /* What the first page of a region holds of a program. */
 enum pe_trace { PE_NONE, PE_WHOLE, PE_WIPED };
 
-static unsigned int le16(const uint8_t *p)
-{
-	return p[0] | (unsigned int)p[1] << 8;
-}
-
 static bool is_pe_at(const uint8_t *page, size_t at)
 {
 	if (at + 6 > 4096 || memcmp(page + at, "PE\0\0", 4))
