@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
 #include <vadose/sharing.h>
@@ -44,9 +45,9 @@ enum {
 #define GROUP VDS_COLUMN_GROUP
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_CA] = {"section.control_area", VDS_KIND_ADDR, KEY | GROUP, "Control area", NULL, "address of the CONTROL_AREA", NULL},
-	[COL_BACKING] = {"section.backing", VDS_KIND_STR, GROUP, "Backing", NULL, "what backs it", NULL},
-	[COL_FILE] = {"section.file", VDS_KIND_STR, GROUP, "File", NULL, "name of the mapped file", "file.path"},
+	[COL_CA] = VDS_COL_CONTROL_AREA(KEY | GROUP),
+	[COL_BACKING] = VDS_COL_BACKING(GROUP),
+	[COL_FILE] = VDS_COL_SECTION_FILE(GROUP),
 	[COL_SEGMENT] = {"section.segment", VDS_KIND_ADDR, GROUP, "Segment", NULL, "address of the SEGMENT", NULL},
 	[COL_FLAGS] = {"section.flags", VDS_KIND_FLAGS, GROUP, "Flags", NULL, "u.Flags in words", NULL},
 	[COL_SECTION_REFS] = {"section.section_references", VDS_KIND_INT, GROUP, "Section ref", NULL, "NumberOfSectionReferences", NULL},
@@ -63,11 +64,11 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_PROTECTION] = {"part.protection", VDS_KIND_STR, 0, "Protection", NULL, "of the subsection or the view", NULL},
 	[COL_FILE_OFFSET] = {"part.file_offset", VDS_KIND_SIZE, 0, "File offset", "bytes", "where it begins in the file, or the view in the section", NULL},
 	[COL_FILE_BYTES] = {"part.file_bytes", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "File bytes", "bytes", "bytes that come from the file; the rest is zero fill", NULL},
-	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process of the view", "process.pid"},
-	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "its name", "process.name"},
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, VDS_COLUMN_WIDE, "EPROCESS", NULL, "its EPROCESS", NULL},
-	[COL_START] = {"vad.start", VDS_KIND_ADDR, 0, "Start", NULL, "first byte of the view", NULL},
-	[COL_END] = {"vad.end", VDS_KIND_ADDR, 0, "End", NULL, "last byte of the view, inclusive", NULL},
+	[COL_PID] = VDS_COL_PID(0),
+	[COL_PROCESS] = VDS_COL_PROCESS(0),
+	[COL_EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_WIDE),
+	[COL_START] = VDS_COL_VAD_START(0),
+	[COL_END] = VDS_COL_VAD_END(0),
 	[COL_LISTED] = {"part.listed", VDS_KIND_BOOL, 0, "Listed", NULL, "the control area's own list names the view", NULL},
 	[COL_IN_TREE] = {"part.in_tree", VDS_KIND_BOOL, 0, "In tree", NULL, "a process's VAD tree leads to the view", NULL},
 };

@@ -4,6 +4,7 @@
  * memory: what is here may be made up, and what is not may still be mapped
  * (ldrmodules compares).
  */
+#include <vadose/columns.h>
 #include <vadose/module.h>
 #include <vadose/plugin.h>
 
@@ -26,9 +27,9 @@ enum {
 #define WIDE VDS_COLUMN_WIDE
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process id", "process.pid"},
-	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "file name of the process", "process.name"},
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
+	[COL_PID] = VDS_COL_PID(0),
+	[COL_PROCESS] = VDS_COL_PROCESS(0),
+	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | WIDE),
 	[COL_BASE] = {"module.base", VDS_KIND_ADDR, 0, "Base", NULL, "DllBase: first byte of the image", NULL},
 	[COL_SIZE] = {"module.size", VDS_KIND_SIZE, 0, "Size", "bytes", "SizeOfImage", NULL},
 	[COL_NAME] = {"module.name", VDS_KIND_STR, 0, "Name", NULL, "BaseDllName", "dll.name"},

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include <vadose/columns.h>
+
 enum {
 	COL_RULE,
 	COL_SEVERITY,
@@ -42,7 +44,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_SEVERITY] = {"severity", VDS_KIND_STR, 0, "Severity", NULL, "info, low, medium, high, critical", NULL},
 	[COL_SCORE] = {"score", VDS_KIND_INT, 0, "Score", "points", "the rule's weight and what adds to it", NULL},
 	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process that it is about", "process.pid"},
-	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "its name", "process.name"},
+	[COL_PROCESS] = VDS_COL_PROCESS(0),
 	[COL_MESSAGE] = {"message", VDS_KIND_STR, 0, "What", NULL, "one line for a person", "message"},
 	[COL_WHY] = {"why", VDS_KIND_STRS, 0, "Why", NULL, "the weights that add up to the score", NULL},
 	[COL_RULE_NAME] = {"rule.name", VDS_KIND_STR, WIDE, "Rule name", NULL, "what the rule says", "rule.name"},
@@ -52,13 +54,13 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_TECHNIQUE] = {"attack.technique", VDS_KIND_STR, WIDE, "Technique", NULL, "ATT&CK technique", "threat.technique.id"},
 	[COL_BENIGN] = {"benign", VDS_KIND_STR, WIDE, "Harmless if", NULL, "the commonest harmless explanation", NULL},
 	[COL_EVIDENCE] = {"evidence", VDS_KIND_STRS, WIDE, "Evidence", NULL, "ids of the records that it rests on", NULL},
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
-	[COL_NODE] = {"vad.node", VDS_KIND_ADDR, KEY | WIDE, "VAD", NULL, "address of the MMVAD", NULL},
-	[COL_START] = {"vad.start", VDS_KIND_ADDR, 0, "Start", NULL, "first byte of the region", NULL},
-	[COL_END] = {"vad.end", VDS_KIND_ADDR, WIDE, "End", NULL, "last byte of the region, inclusive", NULL},
-	[COL_PROTECTION] = {"vad.protection", VDS_KIND_STR, WIDE, "Protection", NULL, "initial protection", NULL},
-	[COL_CA] = {"section.control_area", VDS_KIND_ADDR, KEY | WIDE, "Control area", NULL, "address of the CONTROL_AREA", NULL},
-	[COL_FILE] = {"section.file", VDS_KIND_STR, WIDE, "File", NULL, "file of the section", "file.path"},
+	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | WIDE),
+	[COL_NODE] = VDS_COL_VAD_NODE(KEY | WIDE),
+	[COL_START] = VDS_COL_VAD_START(0),
+	[COL_END] = VDS_COL_VAD_END(WIDE),
+	[COL_PROTECTION] = VDS_COL_VAD_PROTECTION(WIDE),
+	[COL_CA] = VDS_COL_CONTROL_AREA(KEY | WIDE),
+	[COL_FILE] = VDS_COL_SECTION_FILE(WIDE),
 	[COL_NAME] = {"section.name", VDS_KIND_STR, WIDE, "Section name", NULL, "name of the section object", NULL},
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What each process holds open, with the type and name of each object. */
+#include <vadose/columns.h>
 #include <vadose/handle.h>
 #include <vadose/plugin.h>
 
@@ -19,13 +20,9 @@ enum {
 };
 
 static const struct vds_column columns[] = {
-	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY | VDS_COLUMN_GROUP,
-		 "PID", NULL, "process ID", "process.pid"},
-	[NAME] = {"process.name", VDS_KIND_STR, VDS_COLUMN_GROUP, "Name", NULL,
-		  "process name", "process.name"},
-	[EPROCESS] = {"process.eprocess", VDS_KIND_ADDR,
-		      VDS_COLUMN_KEY | VDS_COLUMN_GROUP, "EPROCESS", NULL,
-		      "address of the EPROCESS", NULL},
+	[PID] = VDS_COL_PID(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
+	[NAME] = VDS_COL_PROCESS(VDS_COLUMN_GROUP),
+	[EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
 	[HANDLE] = {"handle.value", VDS_KIND_HEX, VDS_COLUMN_KEY, "Handle",
 		    NULL, "the handle's value", NULL},
 	[OBJECT] = {"handle.object", VDS_KIND_ADDR, 0, "Object", NULL,

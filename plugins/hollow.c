@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
 #include <vadose/section.h>
@@ -35,21 +36,21 @@ enum {
 #define WIDE VDS_COLUMN_WIDE
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process id", "process.pid"},
-	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "file name of the process", "process.name"},
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
+	[COL_PID] = VDS_COL_PID(0),
+	[COL_PROCESS] = VDS_COL_PROCESS(0),
+	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | WIDE),
 	[COL_KIND] = {"hollow.kind", VDS_KIND_STR, KEY, "Contradiction", NULL, "peb_base_no_image (no image VAD where the PEB says the program is), base_moved (PEB and EPROCESS name different bases), main_unmapped (no image VAD where the kernel mapped the program), main_other_file (an image of another file there), header_wiped, header_replaced (an image that does not begin with MZ), no_file, file_deleted, not_an_image (an image VAD of a section that is none), private_image", NULL},
 	[COL_BASE] = {"vad.start", VDS_KIND_ADDR, KEY, "Base", NULL, "where: first byte of the image", NULL},
 	[COL_MAIN] = {"hollow.main", VDS_KIND_BOOL, 0, "Main", NULL, "it is about the program itself, not about a library", NULL},
 	[COL_VAD_TYPE] = {"vad.type", VDS_KIND_STR, 0, "VAD", NULL, "type of the VAD that lies there", NULL},
-	[COL_PROTECTION] = {"vad.protection", VDS_KIND_STR, 0, "Protection", NULL, "initial protection", NULL},
+	[COL_PROTECTION] = VDS_COL_VAD_PROTECTION(0),
 	[COL_FILE] = {"section.file", VDS_KIND_STR, 0, "Mapped file", NULL, "file behind the VAD", "file.path"},
 	[COL_PATH] = {"process.path", VDS_KIND_STR, 0, "Program", NULL, "full NT path of the process's image file, by its EPROCESS", "process.executable"},
 	[COL_PEB_BASE] = {"hollow.peb_base", VDS_KIND_ADDR, WIDE, "PEB base", NULL, "PEB.ImageBaseAddress", NULL},
 	[COL_KERNEL_BASE] = {"hollow.kernel_base", VDS_KIND_ADDR, WIDE, "Kernel base", NULL, "EPROCESS.SectionBaseAddress", NULL},
-	[COL_END] = {"vad.end", VDS_KIND_ADDR, WIDE, "End", NULL, "last byte of the VAD, inclusive", NULL},
+	[COL_END] = VDS_COL_VAD_END(WIDE),
 	[COL_NODE] = {"vad.node", VDS_KIND_ADDR, WIDE, "VAD node", NULL, "address of the MMVAD", NULL},
-	[COL_CONTROL_AREA] = {"section.control_area", VDS_KIND_ADDR, WIDE, "Control area", NULL, "its CONTROL_AREA", NULL},
+	[COL_CONTROL_AREA] = VDS_COL_CONTROL_AREA(WIDE),
 	[COL_BYTES] = {"hollow.bytes", VDS_KIND_BYTES, WIDE, "First bytes", NULL, "what the image begins with", NULL},
 };
 

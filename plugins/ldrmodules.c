@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/module.h>
 #include <vadose/plugin.h>
 #include <vadose/section.h>
@@ -36,9 +37,9 @@ enum {
 #define WIDE VDS_COLUMN_WIDE
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process id", "process.pid"},
-	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "file name of the process", "process.name"},
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
+	[COL_PID] = VDS_COL_PID(0),
+	[COL_PROCESS] = VDS_COL_PROCESS(0),
+	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | WIDE),
 	[COL_BASE] = {"module.base", VDS_KIND_ADDR, KEY, "Base", NULL, "first byte of the image", NULL},
 	[COL_IN_LOAD] = {"module.in_load", VDS_KIND_BOOL, 0, "InLoad", NULL, "in InLoadOrderModuleList", NULL},
 	[COL_IN_MEMORY] = {"module.in_memory", VDS_KIND_BOOL, 0, "InMem", NULL, "in InMemoryOrderModuleList", NULL},
@@ -48,9 +49,9 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_PATH] = {"module.path", VDS_KIND_STR, 0, "Listed path", NULL, "FullDllName, by the loader", "dll.path"},
 	[COL_MAIN] = {"module.main", VDS_KIND_BOOL, WIDE, "Main", NULL, "the program itself: EPROCESS.SectionBaseAddress", NULL},
 	[COL_SAME_NAME] = {"module.same_name", VDS_KIND_BOOL, WIDE, "Same name", NULL, "the mapped file and the listed path end in the same file name", NULL},
-	[COL_END] = {"vad.end", VDS_KIND_ADDR, WIDE, "End", NULL, "last byte of the VAD, inclusive", NULL},
+	[COL_END] = VDS_COL_VAD_END(WIDE),
 	[COL_SIZE] = {"module.size", VDS_KIND_SIZE, WIDE, "Size", "bytes", "SizeOfImage, by the loader", NULL},
-	[COL_NODE] = {"vad.node", VDS_KIND_ADDR, KEY | WIDE, "VAD", NULL, "address of the MMVAD", NULL},
+	[COL_NODE] = VDS_COL_VAD_NODE(KEY | WIDE),
 	[COL_ENTRY] = {"module.entry", VDS_KIND_ADDR, KEY | WIDE, "Entry", NULL, "address of the LDR_DATA_TABLE_ENTRY", NULL},
 };
 

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/page.h>
 #include <vadose/plugin.h>
 
@@ -29,15 +30,15 @@ enum {
 #define WIDE VDS_COLUMN_WIDE
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process id", "process.pid"},
-	[COL_NAME] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "file name of the process", "process.name"},
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
-	[COL_NODE] = {"vad.node", VDS_KIND_ADDR, KEY | WIDE, "VAD", NULL, "address of the MMVAD", NULL},
-	[COL_START] = {"vad.start", VDS_KIND_ADDR, 0, "Start", NULL, "first byte of the region", NULL},
-	[COL_END] = {"vad.end", VDS_KIND_ADDR, 0, "End", NULL, "last byte of the region, inclusive", NULL},
-	[COL_SIZE] = {"vad.size", VDS_KIND_SIZE, 0, "Size", "bytes", "size of the region", NULL},
-	[COL_TAG] = {"vad.tag", VDS_KIND_STR, WIDE, "Tag", NULL, "pool tag of the node", NULL},
-	[COL_PROTECTION] = {"vad.protection", VDS_KIND_STR, 0, "Protection", NULL, "initial protection", NULL},
+	[COL_PID] = VDS_COL_PID(0),
+	[COL_NAME] = VDS_COL_PROCESS(0),
+	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | WIDE),
+	[COL_NODE] = VDS_COL_VAD_NODE(KEY | WIDE),
+	[COL_START] = VDS_COL_VAD_START(0),
+	[COL_END] = VDS_COL_VAD_END(0),
+	[COL_SIZE] = VDS_COL_VAD_SIZE(0),
+	[COL_TAG] = VDS_COL_VAD_TAG(WIDE),
+	[COL_PROTECTION] = VDS_COL_VAD_PROTECTION(0),
 	[COL_HEADER] = {"region.header", VDS_KIND_STR, 0, "Header", NULL, "what the first bytes look like: pe, zero, code", NULL},
 	[COL_BYTES] = {"region.bytes", VDS_KIND_BYTES, 0, "First bytes", NULL, "the first bytes that are there", NULL},
 	[COL_EXEC_PAGES] = {"region.executable_pages", VDS_KIND_INT, WIDE, "Exec pages", "pages", "resident pages whose page-table entry allows execution, of the first 512", NULL},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes at a virtual address, sixteen to a row. */
+#include <vadose/columns.h>
 #include <vadose/plugin.h>
 
 #define LINE 16
@@ -21,8 +22,7 @@ enum {
 static const struct vds_column columns[] = {
 	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY | VDS_COLUMN_GROUP,
 		 "PID", NULL, "whose address space was read", "process.pid"},
-	[NAME] = {"process.name", VDS_KIND_STR, VDS_COLUMN_GROUP, "Name", NULL,
-		  "process name", "process.name"},
+	[NAME] = VDS_COL_PROCESS(VDS_COLUMN_GROUP),
 	[ADDRESS] = {"memory.address", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Address",
 		     NULL, "first byte of the row", NULL},
 	[SIZE] = {"memory.size", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "Size",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/pfn.h>
 #include <vadose/plugin.h>
 #include <vadose/section.h>
@@ -37,11 +38,11 @@ enum {
 static const struct vds_column columns[NUM_COLS] = {
 	[COL_OWNER] = {"owner.kind", VDS_KIND_STR, VDS_COLUMN_KEY, "Owner", NULL, "section, process, page-table, system, none or unknown", NULL},
 	[COL_CA] = {"section.control_area", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Control area", NULL, "section that owns the pages", NULL},
-	[COL_BACKING] = {"section.backing", VDS_KIND_STR, 0, "Backing", NULL, "pagefile, data, image or physical", NULL},
-	[COL_FILE] = {"section.file", VDS_KIND_STR, 0, "File", NULL, "file that the section maps", "file.path"},
+	[COL_BACKING] = VDS_COL_BACKING(0),
+	[COL_FILE] = VDS_COL_SECTION_FILE(0),
 	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process that owns the pages", "process.pid"},
-	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "its name", "process.name"},
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, VDS_COLUMN_KEY | VDS_COLUMN_WIDE, "EPROCESS", NULL, "its EPROCESS", NULL},
+	[COL_PROCESS] = VDS_COL_PROCESS(0),
+	[COL_EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY | VDS_COLUMN_WIDE),
 	[COL_SIZE] = {"memory.size", VDS_KIND_SIZE, 0, "Size", "bytes", "of all its pages in physical memory", NULL},
 	[COL_ACTIVE] = {"memory.active", VDS_KIND_SIZE, 0, "Active", "bytes", "in a working set, or locked", NULL},
 	[COL_SHARED] = {"memory.shared", VDS_KIND_SIZE, 0, "Shared", "bytes", "active and mapped by more than one PTE", NULL},

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/pe.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
@@ -56,10 +57,10 @@ enum {
 #define WIDE VDS_COLUMN_WIDE
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
-	[COL_PID] = {"process.pid", VDS_KIND_INT, GROUP, "PID", NULL, "process id", "process.pid"},
-	[COL_PROCESS] = {"process.name", VDS_KIND_STR, GROUP, "Process", NULL, "file name of the process", "process.name"},
-	[COL_SECTION_ID] = {"section.id", VDS_KIND_ADDR, WIDE, "Section", NULL, "address of the control area", NULL},
+	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | WIDE),
+	[COL_PID] = VDS_COL_PID(GROUP),
+	[COL_PROCESS] = VDS_COL_PROCESS(GROUP),
+	[COL_SECTION_ID] = VDS_COL_SECTION_ID(WIDE),
 	[COL_FILE] = {"section.file", VDS_KIND_STR, GROUP, "File", NULL, "name of the mapped image", "file.path"},
 	[COL_BASE] = {"vad.start", VDS_KIND_ADDR, GROUP, "Base", NULL, "first byte of the view", NULL},
 	[COL_PAGE] = {"page.va", VDS_KIND_ADDR, WIDE, "Page", NULL, "first byte of the changed page", NULL},

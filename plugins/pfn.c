@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pfn: what the PFN database says of a frame of physical memory. */
+#include <vadose/columns.h>
 #include <vadose/pfn.h>
 #include <vadose/plugin.h>
 #include <vadose/section.h>
@@ -48,11 +49,11 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_OWNER] = {"owner.kind", VDS_KIND_STR, 0, "Owner", NULL, "section, process, page-table, system or none", NULL},
 	[COL_VA] = {"owner.va", VDS_KIND_ADDR, 0, "Mapped at", NULL, "where its owner sees it, by the PTE's address", NULL},
 	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process that owns it", "process.pid"},
-	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "its name", "process.name"},
+	[COL_PROCESS] = VDS_COL_PROCESS(0),
 	[COL_CA] = {"section.control_area", VDS_KIND_ADDR, 0, "Control area", NULL, "section that owns it", NULL},
 	[COL_SUBSECTION] = {"section.subsection", VDS_KIND_ADDR, VDS_COLUMN_WIDE, "Subsection", NULL, "SUBSECTION that owns it", NULL},
 	[COL_PAGE] = {"section.page", VDS_KIND_INT, 0, "Page", "pages", "index of the page in the section", NULL},
-	[COL_FILE] = {"section.file", VDS_KIND_STR, 0, "File", NULL, "file that the section maps", "file.path"},
+	[COL_FILE] = VDS_COL_SECTION_FILE(0),
 };
 
 static const struct vds_option options[] = {

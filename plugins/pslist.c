@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Processes, from every list that leads to them. */
+#include <vadose/columns.h>
 #include <vadose/crossview.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
@@ -33,8 +34,7 @@ enum {
 };
 
 static const struct vds_column columns[] = {
-	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY, "PID", NULL,
-		 "process ID", "process.pid"},
+	[PID] = VDS_COL_PID(VDS_COLUMN_KEY),
 	[PPID] = {"process.ppid", VDS_KIND_INT, 0, "PPID", NULL,
 		  "ID of the process that created it, which may be gone",
 		  "process.parent.pid"},
@@ -43,8 +43,7 @@ static const struct vds_column columns[] = {
 		  "process.name"},
 	[PATH] = {"process.path", VDS_KIND_STR, VDS_COLUMN_WIDE, "Path", NULL,
 		  "full NT path of the image file", "process.executable"},
-	[EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, VDS_COLUMN_KEY,
-		      "EPROCESS", NULL, "address of the EPROCESS", NULL},
+	[EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY),
 	[DTB] = {"process.dtb", VDS_KIND_ADDR, 0, "DTB", NULL,
 		 "physical address of its page tables", NULL},
 	[START] = {"process.start", VDS_KIND_TIME, VDS_COLUMN_KEY, "Started",

@@ -4,6 +4,7 @@
  * lists know too is told beside it, so a row without active_links that has not
  * exited is a process that somebody hid.
  */
+#include <vadose/columns.h>
 #include <vadose/plugin.h>
 #include <vadose/process_scan.h>
 #include <vadose/record.h>
@@ -30,7 +31,7 @@ enum {
 #define WIDE VDS_COLUMN_WIDE
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process ID", "process.pid"},
+	[COL_PID] = VDS_COL_PID(0),
 	[COL_PPID] = {"process.ppid", VDS_KIND_INT, 0, "PPID", NULL, "ID of the process that created it, which may be gone", "process.parent.pid"},
 	[COL_NAME] = {"process.name", VDS_KIND_STR, 0, "Name", NULL, "file name; of processes that no list leads to, EPROCESS.ImageFileName", "process.name"},
 	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, 0, "EPROCESS", NULL, "virtual address of the EPROCESS, where anything tells it", NULL},

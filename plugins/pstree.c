@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/plugin.h>
 
 enum {
@@ -30,7 +31,7 @@ enum {
 
 static const struct vds_column columns[NUM_COLS] = {
 	[COL_DEPTH] = {"tree.depth", VDS_KIND_INT, WIDE, "Depth", NULL, "known ancestors: 0 is a root", NULL},
-	[COL_PID] = {"process.pid", VDS_KIND_INT, KEY, "PID", NULL, "process ID", "process.pid"},
+	[COL_PID] = VDS_COL_PID(KEY),
 	[COL_PPID] = {"process.ppid", VDS_KIND_INT, 0, "PPID", NULL, "ID of the process that created it", "process.parent.pid"},
 	[COL_MARK] = {"tree.mark", VDS_KIND_STR, 0, "Tree", NULL, "a star per known ancestor, at most 32", NULL},
 	[COL_NAME] = {"process.name", VDS_KIND_STR, 0, "Name", NULL, "file name", "process.name"},
@@ -41,7 +42,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_THREADS] = {"process.threads", VDS_KIND_INT, WIDE, "Threads", NULL, "active threads", "process.thread.count"},
 	[COL_ANCESTORS] = {"tree.ancestors", VDS_KIND_INTS, WIDE, "Ancestors", NULL, "process IDs of the known ancestors, the nearest first, at most 64", NULL},
 	[COL_PATH] = {"process.path", VDS_KIND_STR, WIDE, "Path", NULL, "full NT path of the image file", "process.executable"},
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
+	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | WIDE),
 };
 
 #define NONE SIZE_MAX

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/page.h>
 #include <vadose/pfn.h>
 #include <vadose/plugin.h>
@@ -44,11 +45,8 @@ static const struct vds_column columns[] = {
 		   "user, kernel", NULL},
 	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY, "PID", NULL,
 		 "whose address space; System for the kernel's", "process.pid"},
-	[NAME] = {"process.name", VDS_KIND_STR, 0, "Name", NULL,
-		  "process name", "process.name"},
-	[EPROCESS] = {"process.eprocess", VDS_KIND_ADDR,
-		      VDS_COLUMN_KEY | VDS_COLUMN_WIDE, "EPROCESS", NULL,
-		      "address of the EPROCESS", NULL},
+	[NAME] = VDS_COL_PROCESS(0),
+	[EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY | VDS_COLUMN_WIDE),
 	[VIA] = {"mapping.via", VDS_KIND_STR, 0, "Via", NULL,
 		 "hardware, pte (in transition), prototype_pte, prototype_vad",
 		 NULL},
@@ -63,8 +61,7 @@ static const struct vds_column columns[] = {
 		    "of valid entries: read, write, execute, user", NULL},
 	[NODE] = {"vad.node", VDS_KIND_ADDR, 0, "VAD", NULL,
 		  "the VAD that covers the address", NULL},
-	[VAD_TYPE] = {"vad.type", VDS_KIND_STR, 0, "Type", NULL,
-		      "private, mapped, image, ...", NULL},
+	[VAD_TYPE] = VDS_COL_VAD_TYPE(0),
 };
 
 static const struct vds_option options[] = {

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vadose/columns.h>
 #include <vadose/object.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
@@ -48,11 +49,11 @@ enum {
 #define GROUP VDS_COLUMN_GROUP
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_SECTION_ID] = {"section.id", VDS_KIND_ADDR, KEY | GROUP, "Section", NULL, "address of the control area", NULL},
-	[COL_FILE] = {"section.file", VDS_KIND_STR, GROUP, "File", NULL, "name of the mapped file", "file.path"},
-	[COL_NAME] = {"section.name", VDS_KIND_STR, GROUP, "Name", NULL, "name of the section object", NULL},
-	[COL_BACKING] = {"section.backing", VDS_KIND_STR, GROUP, "Backing", NULL, "what backs it: pagefile, data, image, unknown", NULL},
-	[COL_SECTION_SIZE] = {"section.size", VDS_KIND_SIZE, GROUP, "Section size", "bytes", "Segment.SizeOfSegment", NULL},
+	[COL_SECTION_ID] = VDS_COL_SECTION_ID(KEY | GROUP),
+	[COL_FILE] = VDS_COL_SECTION_FILE(GROUP),
+	[COL_NAME] = VDS_COL_SECTION_NAME(GROUP),
+	[COL_BACKING] = VDS_COL_BACKING(GROUP),
+	[COL_SECTION_SIZE] = VDS_COL_SECTION_SIZE(GROUP),
 	[COL_PATH] = {"dump.path", VDS_KIND_STR, GROUP, "Written to", NULL, "the file; absent if no page was there", NULL},
 	[COL_DUMP_SIZE] = {"dump.size", VDS_KIND_SIZE, GROUP, "File size", "bytes", "length of the file, holes included", NULL},
 	[COL_PRESENT] = {"dump.bytes_present", VDS_KIND_SIZE, GROUP, "Present", "bytes", "bytes of it that were in the image", NULL},

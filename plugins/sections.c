@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include <vadose/columns.h>
 #include <vadose/object.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
@@ -42,12 +43,9 @@ static const struct vds_column columns[] = {
 		  "path in the object name space", NULL},
 	[FOUND] = {"section.found", VDS_KIND_FLAGS, 0, "Found", NULL,
 		   "directory, handle, process (its own image), view", NULL},
-	[CONTROL_AREA] = {"section.control_area", VDS_KIND_ADDR, 0,
-			  "ControlArea", NULL, "identity of the section", NULL},
-	[BACKING] = {"section.backing", VDS_KIND_STR, 0, "Backing", NULL,
-		     "pagefile, data, image, physical", NULL},
-	[FILE_NAME] = {"section.file", VDS_KIND_STR, 0, "File", NULL,
-		       "mapped file", "file.path"},
+	[CONTROL_AREA] = VDS_COL_CONTROL_AREA(0),
+	[BACKING] = VDS_COL_BACKING(0),
+	[FILE_NAME] = VDS_COL_SECTION_FILE(0),
 	[SIZE] = {"section.size", VDS_KIND_SIZE, 0, "Size", "bytes",
 		  "SizeOfSection, or SizeOfSegment without an object", NULL},
 	[PROTECTION] = {"section.protection", VDS_KIND_STR, 0, "Protection",

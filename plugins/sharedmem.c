@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/object.h>
 #include <vadose/plugin.h>
 #include <vadose/sharing.h>
@@ -66,34 +67,34 @@ enum {
 #define WIDE VDS_COLUMN_WIDE
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_SECTION_ID] = {"section.id", VDS_KIND_ADDR, KEY | WIDE, "Section", NULL, "identity of the section: its control area, or the first prototype PTE where that is unknown", NULL},
-	[COL_FILE] = {"section.file", VDS_KIND_STR, GROUP, "File", NULL, "name of the mapped file", "file.path"},
-	[COL_NAME] = {"section.name", VDS_KIND_STR, GROUP, "Name", NULL, "name of the section object", NULL},
-	[COL_BACKING] = {"section.backing", VDS_KIND_STR, GROUP, "Backing", NULL, "what backs it: pagefile, data, image, physical, unknown", NULL},
-	[COL_CONTROL_AREA] = {"section.control_area", VDS_KIND_ADDR, GROUP, "Control area", NULL, "address of the CONTROL_AREA", NULL},
-	[COL_SECTION_SIZE] = {"section.size", VDS_KIND_SIZE, GROUP, "Section size", "bytes", "Segment.SizeOfSegment", NULL},
+	[COL_SECTION_ID] = VDS_COL_SECTION_ID(KEY | WIDE),
+	[COL_FILE] = VDS_COL_SECTION_FILE(GROUP),
+	[COL_NAME] = VDS_COL_SECTION_NAME(GROUP),
+	[COL_BACKING] = VDS_COL_BACKING(GROUP),
+	[COL_CONTROL_AREA] = VDS_COL_CONTROL_AREA(GROUP),
+	[COL_SECTION_SIZE] = VDS_COL_SECTION_SIZE(GROUP),
 	[COL_KNOWN_GOOD] = {"section.known_good", VDS_KIND_STR, GROUP, "Known", NULL, "a region that every process shares, recognised by identity", NULL},
 	[COL_GRADE] = {"sharing.grade", VDS_KIND_STR, GROUP, "Evidence", NULL, "how well sharing is proven: hardware, pfn, structural, metadata", NULL},
 	[COL_VIEW_COUNT] = {"sharing.view_count", VDS_KIND_INT, GROUP, "Views", "views", "views in the group, including this one", NULL},
 	[COL_PROCESS_COUNT] = {"sharing.process_count", VDS_KIND_INT, GROUP, "Processes", "processes", "distinct processes in the group", NULL},
-	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process id", "process.pid"},
-	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "file name of the process", "process.name"},
+	[COL_PID] = VDS_COL_PID(0),
+	[COL_PROCESS] = VDS_COL_PROCESS(0),
 	[COL_SESSION] = {"process.session", VDS_KIND_INT, 0, "Ses", NULL, "session id", NULL},
-	[COL_START] = {"vad.start", VDS_KIND_ADDR, 0, "Start", NULL, "first byte of the view", NULL},
-	[COL_END] = {"vad.end", VDS_KIND_ADDR, 0, "End", NULL, "last byte of the view, inclusive", NULL},
-	[COL_SIZE] = {"vad.size", VDS_KIND_SIZE, 0, "Size", "bytes", "size of the view", NULL},
-	[COL_PROTECTION] = {"vad.protection", VDS_KIND_STR, 0, "Protection", NULL, "initial protection of the view", NULL},
+	[COL_START] = VDS_COL_VAD_START(0),
+	[COL_END] = VDS_COL_VAD_END(0),
+	[COL_SIZE] = VDS_COL_VAD_SIZE(0),
+	[COL_PROTECTION] = VDS_COL_VAD_PROTECTION(0),
 	[COL_OFFSET] = {"section.offset", VDS_KIND_SIZE, 0, "Offset", "bytes", "offset of the view's first page in the section", NULL},
 	[COL_FIRST_PROTO] = {"vad.first_prototype_pte", VDS_KIND_ADDR, 0, "First prototype PTE", NULL, "address of the view's first prototype PTE", NULL},
 	[COL_PROVEN] = {"sharing.proven", VDS_KIND_BOOL, WIDE, "Proven", NULL, "page tables of this view lead to a frame that another view maps too", NULL},
-	[COL_TYPE] = {"vad.type", VDS_KIND_STR, WIDE, "Type", NULL, "type of the VAD", NULL},
+	[COL_TYPE] = VDS_COL_VAD_TYPE(WIDE),
 	[COL_FIRST_PAGE] = {"section.first_page", VDS_KIND_INT, WIDE, "First page", "pages", "index of the view's first prototype PTE in the section", NULL},
 	[COL_LAST_PAGE] = {"section.last_page", VDS_KIND_INT, WIDE, "Last page", "pages", "index of the view's last prototype PTE, inclusive", NULL},
 	[COL_SUBSECTION] = {"section.subsection", VDS_KIND_ADDR, WIDE, "Subsection", NULL, "SUBSECTION that the VAD points to", NULL},
 	[COL_LAST_CONTIGUOUS] = {"vad.last_contiguous_pte", VDS_KIND_ADDR, WIDE, "Last contiguous PTE", NULL, "last prototype PTE of the contiguous run, inclusive", NULL},
 	[COL_PROTECTION_RAW] = {"vad.protection_raw", VDS_KIND_INT, WIDE, "Prot", NULL, "5-bit protection code", NULL},
-	[COL_NODE] = {"vad.node", VDS_KIND_ADDR, KEY | WIDE, "VAD", NULL, "address of the MMVAD", NULL},
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | WIDE, "EPROCESS", NULL, "address of the EPROCESS", NULL},
+	[COL_NODE] = VDS_COL_VAD_NODE(KEY | WIDE),
+	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | WIDE),
 	[COL_PROCESS_START] = {"process.start", VDS_KIND_TIME, WIDE, "Started", NULL, "when the process was created", "process.start"},
 	[COL_PROCESS_EXITED] = {"process.exited", VDS_KIND_BOOL, WIDE, "Exited", NULL, "the process had ended", NULL},
 	[COL_PATH] = {"process.path", VDS_KIND_STR, WIDE, "Path", NULL, "path of the executable", "process.executable"},

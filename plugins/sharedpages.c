@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/object.h>
 #include <vadose/pfn.h>
 #include <vadose/plugin.h>
@@ -51,10 +52,10 @@ enum {
 #define WIDE VDS_COLUMN_WIDE
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_SECTION_ID] = {"section.id", VDS_KIND_ADDR, KEY | GROUP, "Section", NULL, "identity of the section: its control area, or the first prototype PTE where that is unknown", NULL},
-	[COL_FILE] = {"section.file", VDS_KIND_STR, GROUP, "File", NULL, "name of the mapped file", "file.path"},
-	[COL_NAME] = {"section.name", VDS_KIND_STR, GROUP, "Name", NULL, "name of the section object", NULL},
-	[COL_BACKING] = {"section.backing", VDS_KIND_STR, GROUP, "Backing", NULL, "what backs it: pagefile, data, image, physical, unknown", NULL},
+	[COL_SECTION_ID] = VDS_COL_SECTION_ID(KEY | GROUP),
+	[COL_FILE] = VDS_COL_SECTION_FILE(GROUP),
+	[COL_NAME] = VDS_COL_SECTION_NAME(GROUP),
+	[COL_BACKING] = VDS_COL_BACKING(GROUP),
 	[COL_GROUP] = {"sharing.group", VDS_KIND_STR, WIDE, "Group", NULL, "identity of the group: section and first page", NULL},
 	[COL_FIRST] = {"pages.first", VDS_KIND_INT, KEY, "First page", "pages", "index of the first page in the section", NULL},
 	[COL_LAST] = {"pages.last", VDS_KIND_INT, 0, "Last page", "pages", "index of the last page, inclusive", NULL},

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <vadose/columns.h>
 #include <vadose/page.h>
 #include <vadose/plugin.h>
 #include <vadose/section.h>
@@ -38,27 +39,16 @@ enum {
 };
 
 static const struct vds_column columns[] = {
-	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY | VDS_COLUMN_GROUP,
-		 "PID", NULL, "process ID", "process.pid"},
-	[NAME] = {"process.name", VDS_KIND_STR, VDS_COLUMN_GROUP, "Name", NULL,
-		  "process name", "process.name"},
-	[EPROCESS] = {"process.eprocess", VDS_KIND_ADDR,
-		      VDS_COLUMN_KEY | VDS_COLUMN_GROUP, "EPROCESS", NULL,
-		      "address of the EPROCESS", NULL},
-	[NODE] = {"vad.node", VDS_KIND_ADDR, VDS_COLUMN_KEY, "VAD", NULL,
-		  "address of the MMVAD", NULL},
-	[START] = {"vad.start", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Start", NULL,
-		   "first byte", NULL},
-	[END] = {"vad.end", VDS_KIND_ADDR, 0, "End", NULL,
-		 "last byte, inclusive", NULL},
-	[SIZE] = {"vad.size", VDS_KIND_SIZE, 0, "Size", "bytes", "its length",
-		  NULL},
-	[TYPE] = {"vad.type", VDS_KIND_STR, 0, "Type", NULL,
-		  "private, mapped, image, physical, ...", NULL},
-	[PROTECTION] = {"vad.protection", VDS_KIND_STR, 0, "Protection", NULL,
-			"initial protection; pages may differ", NULL},
-	[FILE_NAME] = {"section.file", VDS_KIND_STR, VDS_COLUMN_WIDE, "File",
-		       NULL, "mapped file", "file.path"},
+	[PID] = VDS_COL_PID(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
+	[NAME] = VDS_COL_PROCESS(VDS_COLUMN_GROUP),
+	[EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
+	[NODE] = VDS_COL_VAD_NODE(VDS_COLUMN_KEY),
+	[START] = VDS_COL_VAD_START(VDS_COLUMN_KEY),
+	[END] = VDS_COL_VAD_END(0),
+	[SIZE] = VDS_COL_VAD_SIZE(0),
+	[TYPE] = VDS_COL_VAD_TYPE(0),
+	[PROTECTION] = VDS_COL_VAD_PROTECTION(0),
+	[FILE_NAME] = VDS_COL_SECTION_FILE(VDS_COLUMN_WIDE),
 	[DUMP_PATH] = {"dump.path", VDS_KIND_STR, 0, "Written to", NULL,
 		       "the file with its bytes; absent: nothing to write",
 		       NULL},

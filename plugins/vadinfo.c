@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each process's address space, VAD by VAD. */
+#include <vadose/columns.h>
 #include <vadose/object.h>
 #include <vadose/plugin.h>
 #include <vadose/section.h>
@@ -38,27 +39,16 @@ enum {
 };
 
 static const struct vds_column columns[] = {
-	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY | VDS_COLUMN_GROUP,
-		 "PID", NULL, "process ID", "process.pid"},
-	[NAME] = {"process.name", VDS_KIND_STR, VDS_COLUMN_GROUP, "Name", NULL,
-		  "process name", "process.name"},
-	[EPROCESS] = {"process.eprocess", VDS_KIND_ADDR,
-		      VDS_COLUMN_KEY | VDS_COLUMN_GROUP, "EPROCESS", NULL,
-		      "address of the EPROCESS", NULL},
-	[NODE] = {"vad.node", VDS_KIND_ADDR, VDS_COLUMN_KEY, "VAD", NULL,
-		  "address of the MMVAD", NULL},
-	[START] = {"vad.start", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Start", NULL,
-		   "first byte", NULL},
-	[END] = {"vad.end", VDS_KIND_ADDR, 0, "End", NULL,
-		 "last byte, inclusive", NULL},
-	[SIZE] = {"vad.size", VDS_KIND_SIZE, 0, "Size", "bytes", "its length",
-		  NULL},
-	[TAG] = {"vad.tag", VDS_KIND_STR, VDS_COLUMN_WIDE, "Tag", NULL,
-		 "pool tag of the node", NULL},
-	[TYPE] = {"vad.type", VDS_KIND_STR, 0, "Type", NULL,
-		  "private, mapped, image, physical, ...", NULL},
-	[PROTECTION] = {"vad.protection", VDS_KIND_STR, 0, "Protection", NULL,
-			"initial protection; pages may differ", NULL},
+	[PID] = VDS_COL_PID(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
+	[NAME] = VDS_COL_PROCESS(VDS_COLUMN_GROUP),
+	[EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
+	[NODE] = VDS_COL_VAD_NODE(VDS_COLUMN_KEY),
+	[START] = VDS_COL_VAD_START(VDS_COLUMN_KEY),
+	[END] = VDS_COL_VAD_END(0),
+	[SIZE] = VDS_COL_VAD_SIZE(0),
+	[TAG] = VDS_COL_VAD_TAG(VDS_COLUMN_WIDE),
+	[TYPE] = VDS_COL_VAD_TYPE(0),
+	[PROTECTION] = VDS_COL_VAD_PROTECTION(0),
 	[PROTECTION_RAW] = {"vad.protection_raw", VDS_KIND_INT, VDS_COLUMN_WIDE,
 			    "Prot", NULL, "the 5-bit protection code", NULL},
 	[PRIVATE] = {"vad.private", VDS_KIND_BOOL, VDS_COLUMN_WIDE, "Private",
@@ -77,8 +67,7 @@ static const struct vds_column columns[] = {
 		  "left child", NULL},
 	[RIGHT] = {"vad.right", VDS_KIND_ADDR, VDS_COLUMN_WIDE, "Right", NULL,
 		   "right child", NULL},
-	[CONTROL_AREA] = {"section.control_area", VDS_KIND_ADDR, 0,
-			  "ControlArea", NULL, "identity of the section", NULL},
+	[CONTROL_AREA] = VDS_COL_CONTROL_AREA(0),
 	[SUBSECTION] = {"section.subsection", VDS_KIND_ADDR, VDS_COLUMN_WIDE,
 			"Subsection", NULL, "first subsection of the view",
 			NULL},
@@ -89,10 +78,8 @@ static const struct vds_column columns[] = {
 		      VDS_COLUMN_WIDE, "LastProtoPTE", NULL,
 		      "address of the last one of the same array, inclusive",
 		      NULL},
-	[BACKING] = {"section.backing", VDS_KIND_STR, VDS_COLUMN_WIDE,
-		     "Backing", NULL, "pagefile, data, image, physical", NULL},
-	[FILE_NAME] = {"section.file", VDS_KIND_STR, 0, "File", NULL,
-		       "mapped file", "file.path"},
+	[BACKING] = VDS_COL_BACKING(VDS_COLUMN_WIDE),
+	[FILE_NAME] = VDS_COL_SECTION_FILE(0),
 	[OBJECT_NAME] = {"section.name", VDS_KIND_STR, 0, "Section", NULL,
 			 "name of the section object", NULL},
 	[OFFSET] = {"section.offset", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "Offset",

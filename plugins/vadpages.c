@@ -4,6 +4,7 @@
  * an entry of 0 says nothing yet. With --all the rest too, as runs of alike
  * pages. Neither goes page by page through what has no tables.
  */
+#include <vadose/columns.h>
 #include <vadose/page.h>
 #include <vadose/plugin.h>
 #include <vadose/section.h>
@@ -35,21 +36,13 @@ enum {
 };
 
 static const struct vds_column columns[] = {
-	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY | VDS_COLUMN_GROUP,
-		 "PID", NULL, "process ID", "process.pid"},
-	[NAME] = {"process.name", VDS_KIND_STR, VDS_COLUMN_GROUP, "Name", NULL,
-		  "process name", "process.name"},
-	[EPROCESS] = {"process.eprocess", VDS_KIND_ADDR,
-		      VDS_COLUMN_KEY | VDS_COLUMN_GROUP, "EPROCESS", NULL,
-		      "address of the EPROCESS", NULL},
-	[NODE] = {"vad.node", VDS_KIND_ADDR, VDS_COLUMN_KEY | VDS_COLUMN_GROUP,
-		  "VAD", NULL, "address of the MMVAD", NULL},
-	[VAD_START] = {"vad.start", VDS_KIND_ADDR, VDS_COLUMN_GROUP, "Start",
-		       NULL, "first byte of the VAD", NULL},
-	[VAD_END] = {"vad.end", VDS_KIND_ADDR, VDS_COLUMN_GROUP, "End", NULL,
-		     "last byte of the VAD, inclusive", NULL},
-	[VAD_TYPE] = {"vad.type", VDS_KIND_STR, VDS_COLUMN_GROUP, "Type", NULL,
-		      "private, mapped, image, physical, ...", NULL},
+	[PID] = VDS_COL_PID(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
+	[NAME] = VDS_COL_PROCESS(VDS_COLUMN_GROUP),
+	[EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
+	[NODE] = VDS_COL_VAD_NODE(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
+	[VAD_START] = VDS_COL_VAD_START(VDS_COLUMN_GROUP),
+	[VAD_END] = VDS_COL_VAD_END(VDS_COLUMN_GROUP),
+	[VAD_TYPE] = VDS_COL_VAD_TYPE(VDS_COLUMN_GROUP),
 	[VA] = {"page.va", VDS_KIND_ADDR, VDS_COLUMN_KEY, "VA", NULL,
 		"first byte of the page, or of the run of pages", NULL},
 	[PAGES] = {"page.count", VDS_KIND_INT, 0, "Pages", "pages",

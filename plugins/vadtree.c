@@ -4,6 +4,7 @@
  * come by address, which is the tree's own order; parent, left and right are
  * what the nodes state, so that the edges can be drawn and checked.
  */
+#include <vadose/columns.h>
 #include <vadose/plugin.h>
 #include <vadose/section.h>
 #include <vadose/vad.h>
@@ -27,18 +28,13 @@ enum {
 };
 
 static const struct vds_column columns[] = {
-	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY | VDS_COLUMN_GROUP,
-		 "PID", NULL, "process ID", "process.pid"},
-	[NAME] = {"process.name", VDS_KIND_STR, VDS_COLUMN_GROUP, "Name", NULL,
-		  "process name", "process.name"},
-	[EPROCESS] = {"process.eprocess", VDS_KIND_ADDR,
-		      VDS_COLUMN_KEY | VDS_COLUMN_GROUP, "EPROCESS", NULL,
-		      "address of the EPROCESS", NULL},
+	[PID] = VDS_COL_PID(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
+	[NAME] = VDS_COL_PROCESS(VDS_COLUMN_GROUP),
+	[EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
 	[PICTURE] = {"vad.picture", VDS_KIND_STR, 0, "Tree", NULL,
 		     "a dot per level above, then what the node is: root, "
 		     "left or right child", NULL},
-	[NODE] = {"vad.node", VDS_KIND_ADDR, VDS_COLUMN_KEY, "VAD", NULL,
-		  "address of the MMVAD", NULL},
+	[NODE] = VDS_COL_VAD_NODE(VDS_COLUMN_KEY),
 	[LEVEL] = {"vad.level", VDS_KIND_INT, 0, "Level", NULL,
 		   "depth in the tree, 0 is the root", NULL},
 	[PARENT] = {"vad.parent", VDS_KIND_ADDR, 0, "Parent", NULL,
@@ -47,16 +43,11 @@ static const struct vds_column columns[] = {
 		  NULL},
 	[RIGHT] = {"vad.right", VDS_KIND_ADDR, 0, "Right", NULL, "right child",
 		   NULL},
-	[START] = {"vad.start", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Start", NULL,
-		   "first byte", NULL},
-	[END] = {"vad.end", VDS_KIND_ADDR, 0, "End", NULL,
-		 "last byte, inclusive", NULL},
-	[TYPE] = {"vad.type", VDS_KIND_STR, 0, "Type", NULL,
-		  "private, mapped, image, physical, ...", NULL},
-	[PROTECTION] = {"vad.protection", VDS_KIND_STR, 0, "Protection", NULL,
-			"initial protection; pages may differ", NULL},
-	[FILE_NAME] = {"section.file", VDS_KIND_STR, 0, "File", NULL,
-		       "mapped file", "file.path"},
+	[START] = VDS_COL_VAD_START(VDS_COLUMN_KEY),
+	[END] = VDS_COL_VAD_END(0),
+	[TYPE] = VDS_COL_VAD_TYPE(0),
+	[PROTECTION] = VDS_COL_VAD_PROTECTION(0),
+	[FILE_NAME] = VDS_COL_SECTION_FILE(0),
 };
 
 /* Deeper nodes are drawn at this level. */

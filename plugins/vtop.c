@@ -3,6 +3,7 @@
  * A virtual address through the page tables, entry by entry, as WinDbg's !vtop
  * shows it; and what the page is when the tables alone don't say.
  */
+#include <vadose/columns.h>
 #include <vadose/page.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
@@ -42,8 +43,7 @@ enum {
 static const struct vds_column columns[] = {
 	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY, "PID", NULL,
 		 "whose address space", "process.pid"},
-	[NAME] = {"process.name", VDS_KIND_STR, 0, "Name", NULL, "process name",
-		  "process.name"},
+	[NAME] = VDS_COL_PROCESS(0),
 	[VA] = {"translation.va", VDS_KIND_ADDR, VDS_COLUMN_KEY, "VA", NULL,
 		"virtual address", NULL},
 	[PML5E_PA] = {"translation.pml5e.pa", VDS_KIND_ADDR, 0, "PML5E at",

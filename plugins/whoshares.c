@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vadose/columns.h>
 #include <vadose/page.h>
 #include <vadose/pfn.h>
 #include <vadose/plugin.h>
@@ -52,8 +53,8 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_PA] = {"hit.physical", VDS_KIND_ADDR, KEY | GROUP, "Physical", NULL, "physical address of the byte, or of the first byte found", NULL},
 	[COL_MATCH] = {"hit.match", VDS_KIND_STR, KEY | GROUP, "Match", NULL, "what was found there: text, utf-16, bytes or address", NULL},
 	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process that maps it; none: the kernel's half, as in the cache", "process.pid"},
-	[COL_PROCESS] = {"process.name", VDS_KIND_STR, 0, "Process", NULL, "its name", "process.name"},
-	[COL_EPROCESS] = {"process.eprocess", VDS_KIND_ADDR, KEY | VDS_COLUMN_WIDE, "EPROCESS", NULL, "its EPROCESS", NULL},
+	[COL_PROCESS] = VDS_COL_PROCESS(0),
+	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | VDS_COLUMN_WIDE),
 	[COL_VA] = {"hit.va", VDS_KIND_ADDR, KEY, "Address", NULL, "virtual address of the same byte in that process", NULL},
 	[COL_HOW] = {"hit.how", VDS_KIND_STR, 0, "How", NULL, "page-table: mapped now; transition: its PTE holds the frame, trimmed; prototype: its PTE names the shared page; untouched: a view covers the page and has not touched it; owner: by the PFN database alone", NULL},
 	[COL_RIGHTS] = {"hit.rights", VDS_KIND_STR, 0, "Rights", NULL, "effective rights by the page tables, if mapped now: rwx", NULL},
@@ -61,7 +62,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_OWNER] = {"owner.kind", VDS_KIND_STR, GROUP, "Owner", NULL, "section, process, page-table, system, none or unknown, by the PFN database", NULL},
 	[COL_CA] = {"section.control_area", VDS_KIND_ADDR, GROUP, "Control area", NULL, "section that owns the page", NULL},
 	[COL_PAGE] = {"section.page", VDS_KIND_INT, GROUP, "Page", "pages", "index of the page in the section", NULL},
-	[COL_FILE] = {"section.file", VDS_KIND_STR, GROUP, "File", NULL, "file that the section maps", "file.path"},
+	[COL_FILE] = VDS_COL_SECTION_FILE(GROUP),
 };
 
 static const struct vds_option options[] = {
