@@ -137,6 +137,18 @@ static struct vds_error *take_arguments(struct job *job)
 	return err;
 }
 
+/* A severity that no row can have would pass whatever is found. */
+static struct vds_error *check_fail_on(const struct job *job)
+{
+	const char *how = job->cli->args.fail_on;
+	if (!how || !strcmp(how, "rows") || job->schema.severity)
+		return NULL;
+	return vds_error_create(VDS_ERROR_USAGE,
+				"--fail-on %s: rows of %s have no severity "
+				"(--fail-on rows)", how,
+				job->entry->name);
+}
+
 static struct vds_error *prepare(struct job *job)
 {
 	const struct vds_args *args = &job->cli->args;
@@ -154,7 +166,8 @@ static struct vds_error *prepare(struct job *job)
 	if (err)
 		return err;
 	job->has_schema = true;
-	if (args->fields)
+	err = check_fail_on(job);
+	if (!err && args->fields)
 		err = vds_schema_select(&job->schema, args->fields);
 	if (!err && args->where)
 		err = vds_where_parse(args->where, &job->schema, &job->where);

@@ -244,6 +244,9 @@ def check_exit_codes(vadose, temp):
     kinds = [json.loads(l)["kind"] for l in got.stdout.splitlines()]
     expect(kinds == ["run_start", "image", "run_end"], kinds)
     status(2, "rows are findings", "--fail-on=rows", "pslist")
+    status(64, "rows without a severity", "--fail-on=high", "pslist",
+           says="rows of pslist have no severity")
+    status(64, "not a severity", "--fail-on=dire", "findings")
     status(73, "no such folder", "-o", temp / "nosuch" / "x", "pslist")
     status(73, "full disk", "-o", "/dev/full", "pslist", says="No space")
 
