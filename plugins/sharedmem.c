@@ -14,6 +14,8 @@
 #include <vadose/plugin.h>
 #include <vadose/sharing.h>
 
+#include "choice.h"
+
 enum {
 	COL_SECTION_ID,
 	COL_FILE,
@@ -114,15 +116,10 @@ static const struct vds_column columns[NUM_COLS] = {
 };
 
 static const struct vds_option options[] = {
-	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL, "only sections whose file or object name matches"},
-	{"backing", VDS_OPTION_STRS, 0, "KIND", NULL, NULL, "only pagefile, data, image, physical or unknown; physical is shown only if named"},
-	{"min-processes", VDS_OPTION_UINT, 0, "N", "1", NULL, "only groups with views in at least N processes"},
-	{"min-views", VDS_OPTION_UINT, 0, "N", "1", NULL, "only groups with at least N views (2: what is shared)"},
-	{"writable", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "only groups that some view may write to"},
-	{"executable", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "only groups that some view may execute"},
-	{"cross-session", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "only groups with views in different sessions"},
-	{"no-known-good", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "leave out regions that every process shares"},
+	CHOICE_OPTIONS("1"),
 	{"verify", VDS_OPTION_ENUM, 0, NULL, "pte", "none|pte", "how to grade the evidence: not, or by page tables"},
+	{"pages", VDS_OPTION_FLAG, VDS_OPTION_ANSWERED_BY, NULL, NULL, "sharedpages", "page ranges instead of views: where they are, who maps them, who has copies (see: sharedpages --help)"},
+	{"dump", VDS_OPTION_STR, VDS_OPTION_ANSWERED_BY, "DIR", NULL, "sectiondump", "write the content of each section into this folder, once; rows are its map (see: sectiondump --help)"},
 };
 
 /* A file identity and one of its control areas. */
@@ -233,62 +230,6 @@ static const char *name_of(const struct context *c,
 	if (!section || section->why)
 		return NULL;
 	return vds_section_name(c->names, section->control_area, ret_why);
-}
-
-static bool name_matches(const struct vds_run *run, const struct context *c,
-			 const struct vds_view *view)
-{
-	const char *glob = vds_option_str(run, "name");
-	const struct vds_section *section = view->section;
-	enum vds_why why;
-	if (!glob)
-		return true;
-	const char *name = name_of(c, section, &why);
-	return (name && vds_match(glob, name)) ||
-	       (section && section->file_name &&
-		vds_match(glob, section->file_name));
-}
-
-static bool backing_matches(const struct vds_run *run, enum vds_backing backing)
-{
-	size_t n;
-	const char *const *wanted = vds_option_strs(run, "backing", &n);
-	if (!n)
-		return backing != VDS_BACKING_PHYSICAL;
-	for (size_t i = 0; i < n; i++) {
-		if (vds_match(wanted[i], vds_backing_str(backing)))
-			return true;
-	}
-	return false;
-}
-
-static bool has_selected(struct vds_run *run, const struct context *c,
-			 const struct vds_share_group *group)
-{
-	for (size_t i = 0; i < group->num_views; i++) {
-		const struct vds_view *view =
-			c->sharing->views[group->first_view + i];
-		const struct vds_process *process =
-			vds_process_at(run, view->process);
-		if (!process || process->selected)
-			return true;
-	}
-	return false;
-}
-
-/* Filters choose groups: whoever shares with a chosen process is shown too. */
-static bool wanted(struct vds_run *run, const struct context *c,
-		   const struct vds_share_group *group)
-{
-	const struct vds_view *view = first_view(c->sharing, group);
-	return group->num_processes >= vds_option_uint(run, "min-processes") &&
-	       group->num_views >= vds_option_uint(run, "min-views") &&
-	       (group->writable || !vds_option_set(run, "writable")) &&
-	       (group->executable || !vds_option_set(run, "executable")) &&
-	       (group->cross_session || !vds_option_set(run, "cross-session")) &&
-	       (!group->known || !vds_option_set(run, "no-known-good")) &&
-	       backing_matches(run, backing_of(view)) &&
-	       name_matches(run, c, view) && has_selected(run, c, group);
 }
 
 /* Cells of the section, from its control area. */
@@ -455,34 +396,6 @@ static struct vds_error *emit_group(struct vds_run *run, size_t index,
 	return NULL;
 }
 
-static struct vds_error *choose(struct vds_run *run, struct context *c)
-{
-	const struct vds_sharing *sharing = c->sharing;
-	size_t *shown = vds_alloc(run, sharing->num_groups + 1, sizeof(*shown));
-	if (!shown)
-		return &vds_enomem;
-	for (size_t g = 0; g < sharing->num_groups; g++) {
-		if (wanted(run, c, &sharing->groups[g]))
-			shown[c->num_shown++] = g;
-	}
-	c->shown = shown;
-	return NULL;
-}
-
-/* A kind that is none would choose nothing, and look like an empty image. */
-static bool is_backing(const char *glob)
-{
-	static const enum vds_backing all[] = {
-		VDS_BACKING_UNKNOWN, VDS_BACKING_PAGEFILE, VDS_BACKING_DATA,
-		VDS_BACKING_IMAGE, VDS_BACKING_PHYSICAL,
-	};
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (vds_match(glob, vds_backing_str(all[i])))
-			return true;
-	}
-	return false;
-}
-
 static struct vds_error *run_sharedmem(struct vds_run *run,
 				       const struct vds_process *process)
 {
@@ -493,22 +406,16 @@ static struct vds_error *run_sharedmem(struct vds_run *run,
 				  VDS_VERIFY_NONE : VDS_VERIFY_PTE,
 	};
 	how.listed = how.verify != VDS_VERIFY_NONE;
-	size_t n;
-	const char *const *backings = vds_option_strs(run, "backing", &n);
-	for (size_t i = 0; i < n; i++) {
-		if (!is_backing(backings[i]))
-			return vds_error_create(VDS_ERROR_USAGE,
-						"--backing: '%s' is not pagefile, data, image, physical or unknown",
-						backings[i]);
-		how.physical |= vds_match(backings[i], "physical");
-	}
-	struct vds_error *err = vds_sharing_build(run, &how, &c.sharing);
+	struct vds_error *err = choice_check(run, &how.physical);
+	if (!err)
+		err = vds_sharing_build(run, &how, &c.sharing);
 	if (!err)
 		err = vds_section_names_load(run, &c.names);
 	if (!err)
 		err = list_areas(run, &c);
 	if (!err)
-		err = choose(run, &c);
+		err = choice_list(run, c.sharing, c.names, &c.shown,
+				  &c.num_shown);
 	if (!err)
 		err = vds_parallel(run, c.num_shown, emit_group, &c);
 	return err;

@@ -13,6 +13,8 @@
 #include <vadose/plugin.h>
 #include <vadose/sharing.h>
 
+#include "choice.h"
+
 #define PAGE 4096
 /* Prototype PTEs looked at in one step: a page of them. */
 #define CHUNK 512
@@ -77,10 +79,7 @@ static const struct vds_column columns[NUM_COLS] = {
 };
 
 static const struct vds_option options[] = {
-	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL, "only sections whose file or object name matches"},
-	{"address", VDS_OPTION_UINTS, 0, "ADDRESS", NULL, NULL, "only the sections of these control areas"},
-	{"min-views", VDS_OPTION_UINT, 0, "N", "2", NULL, "only groups with at least N views"},
-	{"no-known-good", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "leave out regions that every process shares"},
+	CHOICE_OPTIONS("2"),
 	{"max-pages", VDS_OPTION_UINT, 0, "N", "1048576", NULL, "pages looked at in one group; the rest is one row"},
 };
 
@@ -397,17 +396,12 @@ static const struct vds_view *first_view(const struct vds_sharing *sharing,
 	return sharing->views[group->first_view];
 }
 
-static const struct vds_section *section_of(const struct vds_view *view)
-{
-	return view->section && !view->section->why ? view->section : NULL;
-}
-
 static void fill_section(struct vds_run *run, const struct context *c,
 			 const struct vds_share_group *group,
 			 struct vds_value *v)
 {
 	const struct vds_view *view = first_view(c->sharing, group);
-	const struct vds_section *section = section_of(view);
+	const struct vds_section *section = choice_section(view);
 	enum vds_why why = view->section ? view->section->why : VDS_BAD_DATA;
 	v[COL_SECTION_ID] = vds_addr(section ? section->control_area :
 					       view->first_prototype_pte);
@@ -450,7 +444,7 @@ static struct vds_error *emit_group(struct vds_run *run, size_t index,
 	struct scan s = {
 		.run = run, .any = any, .c = c, .group = group, .words = words,
 		.views = c->sharing->views + group->first_view,
-		.section = section_of(first_view(c->sharing, group)),
+		.section = choice_section(first_view(c->sharing, group)),
 		.frames = vds_alloc(run, n, 8), .sorted = vds_alloc(run, n, 8),
 		.blank_end = vds_alloc(run, n, 8),
 		.now = {.mapped = vds_alloc(run, words, 8),
@@ -467,77 +461,20 @@ static struct vds_error *emit_group(struct vds_run *run, size_t index,
 	return walk(&s, any);
 }
 
-static bool address_matches(const struct vds_run *run, uint64_t control_area)
-{
-	size_t n;
-	const uint64_t *list = vds_option_uints(run, "address", &n);
-	for (size_t i = 0; i < n; i++) {
-		if (list[i] == control_area)
-			return true;
-	}
-	return !n;
-}
-
-static bool name_matches(const struct vds_run *run, const struct context *c,
-			 const struct vds_section *section)
-{
-	const char *glob = vds_option_str(run, "name");
-	enum vds_why why;
-	if (!glob)
-		return true;
-	if (!section)
-		return false;
-	const char *name = vds_section_name(c->names, section->control_area,
-					    &why);
-	return (name && vds_match(glob, name)) ||
-	       (section->file_name && vds_match(glob, section->file_name));
-}
-
-static bool has_selected(struct vds_run *run, const struct context *c,
-			 const struct vds_share_group *group)
-{
-	for (size_t i = 0; i < group->num_views; i++) {
-		const struct vds_view *view =
-			c->sharing->views[group->first_view + i];
-		const struct vds_process *process =
-			vds_process_at(run, view->process);
-		if (!process || process->selected)
-			return true;
-	}
-	return false;
-}
-
-static struct vds_error *choose(struct vds_run *run, struct context *c)
-{
-	const struct vds_sharing *sharing = c->sharing;
-	size_t *shown = vds_alloc(run, sharing->num_groups + 1, sizeof(*shown));
-	if (!shown)
-		return &vds_enomem;
-	for (size_t g = 0; g < sharing->num_groups; g++) {
-		const struct vds_share_group *group = &sharing->groups[g];
-		if (group->num_views >= vds_option_uint(run, "min-views") &&
-		    !(group->known && vds_option_set(run, "no-known-good")) &&
-		    address_matches(run, group->control_area) &&
-		    name_matches(run, c,
-				 section_of(first_view(sharing, group))) &&
-		    has_selected(run, c, group))
-			shown[c->num_shown++] = g;
-	}
-	c->shown = shown;
-	return NULL;
-}
-
 static struct vds_error *run_sharedpages(struct vds_run *run,
 					 const struct vds_process *process)
 {
-	static const struct vds_sharing_options how = {.listed = true};
+	struct vds_sharing_options how = {.listed = true};
 	struct context c = {0};
 	(void)process;
-	struct vds_error *err = vds_sharing_build(run, &how, &c.sharing);
+	struct vds_error *err = choice_check(run, &how.physical);
+	if (!err)
+		err = vds_sharing_build(run, &how, &c.sharing);
 	if (!err)
 		err = vds_section_names_load(run, &c.names);
 	if (!err)
-		err = choose(run, &c);
+		err = choice_list(run, c.sharing, c.names, &c.shown,
+				  &c.num_shown);
 	return err ? err : vds_parallel(run, c.num_shown, emit_group, &c);
 }
 

@@ -25,6 +25,7 @@
 struct job {
 	struct vds_cli *cli;
 	const struct vds_plugin_entry *entry;
+	const char *via;	/* option that made another plugin answer */
 	const struct vds_renderer *renderer;
 	struct vds_options options;
 	struct vds_schema schema;
@@ -95,14 +96,67 @@ static struct vds_error *take_own(struct vds_options *options, int index,
 	return vds_options_give(options, index, value);
 }
 
+/* The first option given, but @but, that another plugin answers; or NULL. */
+static const struct vds_option *find_answered_by(const struct job *job,
+						 const struct vds_option *but)
+{
+	const struct vds_cli *cli = job->cli;
+	for (int i = cli->args.rest; i < cli->argc; i++) {
+		const char *arg = cli->argv[i];
+		if (!strcmp(arg, "--"))
+			break;
+		int index = own_option(&job->options, arg);
+		if (index < 0)
+			continue;
+		const struct vds_option *option = &job->options.decls[index];
+		if (option->flags & VDS_OPTION_ANSWERED_BY && option != but)
+			return option;
+		if (option->kind != VDS_OPTION_FLAG && !strchr(arg, '='))
+			i++;
+	}
+	return NULL;
+}
+
+static struct vds_error *init_options(struct job *job)
+{
+	struct vds_error *err = vds_options_init(&job->options,
+						 job->entry->plugin);
+	job->has_options = !err;
+	return err;
+}
+
+/* Hands over to the plugin that an option names, if one is given. */
+static struct vds_error *hand_over(struct job *job)
+{
+	const struct vds_option *option = find_answered_by(job, NULL);
+	if (!option)
+		return NULL;
+	const struct vds_option *other = find_answered_by(job, option);
+	if (other)
+		return vds_error_create(VDS_ERROR_USAGE,
+					"--%s and --%s are answered apart: give one of them",
+					option->name, other->name);
+	struct vds_error *err = vds_registry_find(
+		&job->cli->registry, option->values, &job->entry);
+	if (err)
+		return err;
+	job->via = option->name;
+	vds_options_deinit(&job->options);
+	return init_options(job);
+}
+
+/* The option that led to this plugin, which has none of that name. */
+static bool is_spent(const struct job *job, const char *arg)
+{
+	return job->via && !strncmp(arg, "--", 2) && !strcmp(arg + 2, job->via);
+}
+
 static struct vds_error *take_arguments(struct job *job)
 {
 	struct vds_cli *cli = job->cli;
-	struct vds_error *err = vds_options_init(&job->options,
-						 job->entry->plugin);
-	if (err)
-		return err;
-	job->has_options = true;
+	struct vds_error *err = init_options(job);
+	if (!err)
+		err = hand_over(job);
 	bool only_words = false;
 	for (int i = cli->args.rest; !err && i < cli->argc;) {
 		const char *arg = cli->argv[i];
@@ -116,6 +170,10 @@ static struct vds_error *take_arguments(struct job *job)
 		if (index >= 0) {
 			err = take_own(&job->options, index, cli->argc,
 				       cli->argv, &i);
+			continue;
+		}
+		if (!only_words && is_spent(job, arg)) {
+			i++;
 			continue;
 		}
 		if (!only_words)
@@ -419,7 +477,7 @@ int vds_cmd_run(struct vds_cli *cli, const struct vds_plugin_entry *entry)
 	int status = 0;
 	struct vds_error *err = take_arguments(&job);
 	if (!err && cli->args.help) {
-		status = vds_help_plugin(entry);
+		status = vds_help_plugin(job.entry);
 	} else {
 		if (!err)
 			err = run(&job, &status);

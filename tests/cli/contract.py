@@ -346,6 +346,31 @@ def check_filters(vadose):
                f"--fields: {record}")
 
 
+def check_answered(vadose):
+    """Options of sharedmem that other plugins answer: the same rows."""
+    def records(*args):
+        got = vadose("-q", "-r", "ndjson", *args)
+        expect(got.returncode == 0, got)
+        return [json.loads(line) for line in got.stdout.splitlines()][1:]
+
+    thumb = ["--name", "*thumbcache*"]
+    pages = records("sharedmem", "--pages", *thumb)
+    expect(pages == records("sharedpages", *thumb) and
+           pages[0]["kind"] == "shared_pages", "sharedmem --pages")
+    dumped = records("sharedmem", *thumb, "--dump=" + DUMP)
+    expect(dumped == records("sectiondump", *thumb, "--dump", DUMP) and
+           dumped[0]["kind"] == "section_dump", "sharedmem --dump")
+    expect(records("sharedmem", "--pages", *thumb, "--writable") == pages and
+           records("sharedmem", "--pages", *thumb, "--executable")[0]["kind"]
+           == "run_end", "filters of sharedmem --pages")
+    got = vadose("sharedmem", "--pages", "--dump", DUMP)
+    expect(got.returncode == 64 and b"give one of them" in got.stderr, got)
+    got = vadose("sharedmem", "--name", "--pages")    # a name, not an option
+    expect(got.returncode == 0 and b"Mapped" not in got.stdout, got)
+    got = vadose("sharedmem", "--pages", "--help")
+    expect(got.returncode == 0 and b"sharedpages" in got.stdout, got)
+
+
 def main():
     program, mkscene, isf2yaml, shared, scene = sys.argv[1:6]
     modules = sys.argv[6:]
@@ -370,6 +395,7 @@ def main():
         check_exit_codes(vadose, temp)
         check_files(vadose, temp)
         check_filters(vadose)
+        check_answered(vadose)
         if modules:
             check_failures(vadose, modules[0])
     print("contract:", "FAILED" if failures else "ok")

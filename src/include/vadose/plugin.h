@@ -36,6 +36,12 @@ extern "C" {
 /* Option flags. */
 #define VDS_OPTION_POSITIONAL 0x1	/* a bare word gives it, in this order */
 #define VDS_OPTION_REQUIRED 0x2	/* VDS_ERROR_USAGE without it */
+/*
+ * A run with this option is another plugin's to answer: the one that `values`
+ * names. It gets all that was given on the command line, this option too if it
+ * declares one of that name, and its rows are of its own kind.
+ */
+#define VDS_OPTION_ANSWERED_BY 0x4
 
 struct vds_column {
 	/* Path in a record: [a-z0-9_]+ separated by dots ("vad.start"). */
@@ -64,7 +70,7 @@ struct vds_option {
 	uint32_t flags;		/* VDS_OPTION_* flags */
 	const char *value_name;	/* "N" in --help; NULL = from the kind */
 	const char *def;	/* default, as typed; NULL = not set */
-	const char *values;	/* for ENUM */
+	const char *values;	/* for ENUM; a plugin's name for ANSWERED_BY */
 	const char *doc;
 };
 
