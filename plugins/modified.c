@@ -10,19 +10,13 @@
 #include <string.h>
 
 #include <vadose/columns.h>
-#include <vadose/pe.h>
 #include <vadose/plugin.h>
-#include <vadose/record.h>
 #include <vadose/sharing.h>
 
-#define PAGE 4096
-/* Equal bytes between two changes that still make them one. */
-#define MAX_GAP 7
-/* Changed runs of a page that have rows of their own. */
-#define MAX_RUNS 16
+#include "page_diff.h"
+
 /* Bytes of a change that a row shows. */
 #define MAX_BYTES 32
-#define MAX_RELOCATIONS 1024
 /* Pages of one view that are asked for; no image is longer than 2 GB. */
 #define MAX_PAGES ((uint64_t)1 << 19)
 
@@ -109,141 +103,28 @@ struct context {
 	size_t num_views;
 };
 
-/* One view, and its image's headers once they are needed. */
-struct scan {
-	struct vds_run *run;
-	const struct vds_process *process;
-	const struct vds_view *view;
-	const struct vds_section *section;
-	struct vds_pe *pe;
-	enum vds_why pe_why;
-	bool has_pe;		/* pe_why is known */
-};
-
-struct change {
-	uint32_t first, last;	/* offsets in the page, inclusive */
-};
-
 /* One page: both versions, and how they differ. */
 struct diff {
-	uint64_t page, va;	/* index in the section; address */
+	struct page_diff d;
+	uint64_t va;
 	struct vds_page own;
 	struct vds_section_page shared;
 	enum vds_why why;	/* whether both could be read */
-	uint8_t old[PAGE], new[PAGE];
-	bool ignored[PAGE];	/* explained by relocations */
-	uint32_t bytes, relocated, num_changes;
-	struct change changes[MAX_RUNS];
 };
 
-/* Reads the image as its section has it, else as the process does. */
-static enum vds_why read_image(void *ctx, uint32_t rva, void *buf, size_t len)
-{
-	const struct scan *s = ctx;
-	uint8_t page[PAGE], *out = buf;
-	while (len) {
-		uint32_t offset = rva % PAGE;
-		size_t n = PAGE - offset;
-		n = n < len ? n : len;
-		if (rva > s->view->end - s->view->start)
-			return VDS_NOT_MAPPED;
-		enum vds_why why = vds_section_read_page(
-			s->process, s->section, rva / PAGE, page);
-		if (why)
-			why = vds_process_read(s->process, s->view->start +
-					       (rva - offset), page, PAGE);
-		if (why)
-			return why;
-		memcpy(out, page + offset, n);
-		out += n;
-		len -= n;
-		rva += (uint32_t)n;
-	}
-	return VDS_PRESENT;
-}
-
-static const struct vds_pe *pe_of(struct scan *s)
-{
-	if (s->has_pe)
-		return s->pe_why ? NULL : s->pe;
-	s->has_pe = true;
-	s->pe_why = VDS_BAD_DATA;
-	s->pe = vds_alloc(s->run, 1, sizeof(*s->pe));
-	if (s->pe)
-		s->pe_why = vds_pe_parse(read_image, s, s->pe);
-	return s->pe_why ? NULL : s->pe;
-}
-
-static uint64_t get(const uint8_t *p, size_t len)
-{
-	uint64_t v = 0;
-	for (size_t i = len; i--;)
-		v = v << 8 | p[i];
-	return v;
-}
-
-/* Pointers that differ by the distance of the view from where it was linked. */
-static void explain_relocations(struct scan *s, struct diff *d)
-{
-	const struct vds_pe *pe = pe_of(s);
-	size_t count = 0, len = pe && pe->is_64 ? 8 : 4;
-	uint16_t *offsets = vds_alloc(s->run, MAX_RELOCATIONS,
-				      sizeof(*offsets));
-	if (!pe || !offsets || d->page > UINT32_MAX / PAGE ||
-	    s->view->start == pe->image_base)
-		return;
-	uint64_t delta = s->view->start - pe->image_base;
-	if (len == 4)
-		delta &= UINT32_MAX;
-	if (vds_pe_relocations_of(read_image, s, pe, (uint32_t)d->page * PAGE,
-				  offsets, MAX_RELOCATIONS, &count))
-		return;
-	for (size_t i = 0; i < count; i++) {
-		size_t at = offsets[i];
-		if (at + len > PAGE)
-			continue;
-		uint64_t moved = get(d->new + at, len) - get(d->old + at, len);
-		if (len == 4)
-			moved &= UINT32_MAX;
-		if (moved == delta)
-			memset(d->ignored + at, true, len);
-	}
-}
-
-static void compare(struct diff *d)
-{
-	struct change *c = NULL, rest;
-	for (uint32_t i = 0; i < PAGE; i++) {
-		if (d->old[i] == d->new[i])
-			continue;
-		if (d->ignored[i]) {
-			d->relocated++;
-			continue;
-		}
-		d->bytes++;
-		if (c && i - c->last <= MAX_GAP + 1) {
-			c->last = i;
-			continue;
-		}
-		/* What has no room has no row, but is counted. */
-		c = d->num_changes < MAX_RUNS ? &d->changes[d->num_changes] :
-						&rest;
-		*c = (struct change){i, i};
-		d->num_changes++;
-	}
-}
-
 /* The subsection's protection is the kernel's own word on the page. */
-static enum kind kind_of(struct scan *s, const struct diff *d, uint32_t offset)
+static enum kind kind_of(struct image_view *s, const struct diff *d,
+			 uint32_t offset)
 {
 	const struct vds_subsection *sub = vds_section_subsection_of(
 		s->section, d->shared.pte_address);
-	uint64_t rva = d->page * PAGE + offset;
-	const struct vds_pe *pe = pe_of(s);
+	uint64_t rva = d->d.page * PAGE + offset;
+	const struct vds_pe *pe = image_pe(s);
+	/* Older libraries keep their import addresses among their code. */
+	if (page_diff_is_import(s, &d->d, offset))
+		return KIND_IMPORT;
 	if (sub && vds_protection_executable(sub->protection))
 		return KIND_CODE;
-	if (pe && rva - pe->import_addresses.rva < pe->import_addresses.size)
-		return KIND_IMPORT;
 	if (pe && rva < pe->header_size)
 		return KIND_HEADER;
 	if (sub && (vds_protection_writable(sub->protection) ||
@@ -256,38 +137,38 @@ static enum kind kind_of(struct scan *s, const struct diff *d, uint32_t offset)
  * Where the code at @va now jumps to: the forms that hooks are made of (Intel
  * SDM vol. 2: JMP rel32, JMP [rip+disp32], MOV rax + JMP rax, PUSH + RET).
  */
-static bool jump_target(const struct scan *s, const uint8_t *p, size_t len,
+static bool jump_target(const struct image_view *s, const uint8_t *p, size_t len,
 			uint64_t va, uint64_t *ret)
 {
 	uint8_t pointer[8];
 	if (len >= 5 && p[0] == 0xe9) {
-		*ret = va + 5 + (uint64_t)(int64_t)(int32_t)get(p + 1, 4);
+		*ret = va + 5 + (uint64_t)(int64_t)(int32_t)page_get(p + 1, 4);
 		return true;
 	}
 	if (len >= 12 && p[0] == 0x48 && p[1] == 0xb8 && p[10] == 0xff &&
 	    p[11] == 0xe0) {
-		*ret = get(p + 2, 8);
+		*ret = page_get(p + 2, 8);
 		return true;
 	}
 	if (len >= 6 && p[0] == 0x68 && p[5] == 0xc3) {
-		*ret = (uint64_t)(int64_t)(int32_t)get(p + 1, 4);
+		*ret = (uint64_t)(int64_t)(int32_t)page_get(p + 1, 4);
 		return true;
 	}
 	if (len >= 6 && p[0] == 0xff && p[1] == 0x25) {
 		uint64_t at = va + 6 +
-			      (uint64_t)(int64_t)(int32_t)get(p + 2, 4);
+			      (uint64_t)(int64_t)(int32_t)page_get(p + 2, 4);
 		if (vds_process_read(s->process, at, pointer, 8))
 			return false;
-		*ret = get(pointer, 8);
+		*ret = page_get(pointer, 8);
 		return true;
 	}
 	return false;
 }
 
-static void fill_place(struct scan *s, uint64_t rva, bool name,
+static void fill_place(struct image_view *s, uint64_t rva, bool name,
 		       struct vds_value *row)
 {
-	const struct vds_pe *pe = pe_of(s);
+	const struct vds_pe *pe = image_pe(s);
 	char text[VDS_PE_NAME_SIZE];
 	uint32_t distance = 0;
 	if (!pe || rva > UINT32_MAX) {
@@ -303,14 +184,14 @@ static void fill_place(struct scan *s, uint64_t rva, bool name,
 			vds_sprintf(s->run, "%s", section->name));
 	if (!name)
 		return;
-	enum vds_why why = vds_pe_export_at(read_image, s, pe, (uint32_t)rva,
+	enum vds_why why = vds_pe_export_at(image_read, s, pe, (uint32_t)rva,
 					    text, &distance);
 	row[COL_EXPORT] = why ? vds_absent(why) :
 				vds_str(vds_sprintf(s->run, "%s", text));
 	row[COL_EXPORT_OFFSET] = vds_or(why, vds_hex(distance));
 }
 
-static void fill_page(const struct scan *s, const struct diff *d,
+static void fill_page(const struct image_view *s, const struct diff *d,
 		      struct vds_value *row)
 {
 	const struct vds_process *p = s->process;
@@ -320,27 +201,27 @@ static void fill_page(const struct scan *s, const struct diff *d,
 	row[COL_SECTION_ID] = vds_addr(s->section->control_area);
 	row[COL_FILE] = vds_or(s->section->file_name_why,
 			       vds_str(s->section->file_name));
-	row[COL_BASE] = vds_addr(s->view->start);
+	row[COL_BASE] = vds_addr(s->start);
 	row[COL_PAGE] = row[COL_ADDRESS] = vds_addr(d->va);
-	row[COL_RVA] = vds_hex(d->page * PAGE);
+	row[COL_RVA] = vds_hex(d->d.page * PAGE);
 	row[COL_FRAME] = vds_addr(d->own.pa);
 	row[COL_STATE] = vds_str(vds_page_state_str(d->shared.state));
 	if (d->shared.state == VDS_PAGE_PRESENT ||
 	    d->shared.state == VDS_PAGE_TRANSITION)
 		row[COL_SHARED_FRAME] = vds_addr(d->shared.pa);
-	row[COL_PAGE_BYTES] = vds_or(d->why, vds_int(d->bytes));
-	row[COL_PAGE_RUNS] = vds_or(d->why, vds_int(d->num_changes));
+	row[COL_PAGE_BYTES] = vds_or(d->why, vds_int(d->d.bytes));
+	row[COL_PAGE_RUNS] = vds_or(d->why, vds_int(d->d.num_changes));
 	row[COL_LENGTH] = row[COL_OLD] = row[COL_NEW] = vds_absent(d->why);
 }
 
-static bool shown(const struct scan *s, enum kind kind)
+static bool shown(const struct image_view *s, enum kind kind)
 {
 	return (kind != KIND_DATA && kind != KIND_RELOCATION) ||
 	       vds_option_set(s->run, "all");
 }
 
-static struct vds_error *emit_change(struct scan *s, const struct diff *d,
-				     const struct change *c)
+static struct vds_error *emit_change(struct image_view *s, const struct diff *d,
+				     const struct page_change *c)
 {
 	struct vds_value row[NUM_COLS] = {0};
 	enum kind kind = kind_of(s, d, c->first);
@@ -351,25 +232,25 @@ static struct vds_error *emit_change(struct scan *s, const struct diff *d,
 		return NULL;
 	fill_page(s, d, row);
 	if (kind == KIND_CODE &&
-	    jump_target(s, d->new + c->first, PAGE - c->first,
+	    jump_target(s, d->d.new + c->first, PAGE - c->first,
 			d->va + c->first, &target)) {
 		kind = KIND_HOOK;
 		row[COL_TARGET] = vds_addr(target);
 	}
-	fill_place(s, d->page * PAGE + c->first,
+	fill_place(s, d->d.page * PAGE + c->first,
 		   kind == KIND_CODE || kind == KIND_HOOK, row);
 	row[COL_ADDRESS] = vds_addr(d->va + c->first);
 	row[COL_LENGTH] = vds_int(len);
 	row[COL_KIND] = vds_str(kinds[kind]);
-	row[COL_OLD] = vds_data(d->old + c->first, some);
-	row[COL_NEW] = vds_data(d->new + c->first, some);
+	row[COL_OLD] = vds_data(d->d.old + c->first, some);
+	row[COL_NEW] = vds_data(d->d.new + c->first, some);
 	if (len > some)
 		row[COL_OLD].flags = row[COL_NEW].flags = VDS_VALUE_TRUNCATED;
 	return vds_emit(s->run, row);
 }
 
 /* A copy that can't be compared, or differs by relocations alone. */
-static struct vds_error *emit_page(struct scan *s, const struct diff *d)
+static struct vds_error *emit_page(struct image_view *s, const struct diff *d)
 {
 	struct vds_value row[NUM_COLS] = {0};
 	enum kind kind = d->why ? kind_of(s, d, 0) : KIND_RELOCATION;
@@ -380,28 +261,27 @@ static struct vds_error *emit_page(struct scan *s, const struct diff *d)
 		row[COL_LENGTH] = row[COL_OLD] = row[COL_NEW] =
 			vds_absent(VDS_NOT_APPLICABLE);
 	row[COL_KIND] = vds_str(kinds[kind]);
-	fill_place(s, d->page * PAGE, false, row);
+	fill_place(s, d->d.page * PAGE, false, row);
 	return vds_emit(s->run, row);
 }
 
-static struct vds_error *look_at_copy(struct scan *s, struct diff *d)
+static struct vds_error *look_at_copy(struct image_view *s, struct diff *d)
 {
 	struct vds_error *err = NULL;
-	vds_section_page_at(s->process, s->section, d->page, &d->shared);
-	d->why = vds_section_read_page(s->process, s->section, d->page,
-				       d->old);
+	vds_section_page_at(s->process, s->section, d->d.page, &d->shared);
+	d->why = vds_section_read_page(s->process, s->section, d->d.page,
+				       d->d.old);
 	if (!d->why)
-		d->why = vds_physical_read(s->run, d->own.pa, d->new, PAGE);
+		d->why = vds_physical_read(s->run, d->own.pa, d->d.new, PAGE);
 	if (d->why)
 		return emit_page(s, d);
-	if (!memcmp(d->old, d->new, PAGE))
+	if (!memcmp(d->d.old, d->d.new, PAGE))
 		return NULL;	/* a copy that equals what it was made of */
-	explain_relocations(s, d);
-	compare(d);
-	if (!d->num_changes)
+	page_diff(s, &d->d);
+	if (!d->d.num_changes)
 		return emit_page(s, d);
-	for (uint32_t i = 0; !err && i < d->num_changes && i < MAX_RUNS; i++)
-		err = emit_change(s, d, &d->changes[i]);
+	for (uint32_t i = 0; !err && i < d->d.num_changes && i < MAX_RUNS; i++)
+		err = emit_change(s, d, &d->d.changes[i]);
 	return err;
 }
 
@@ -410,8 +290,9 @@ static struct vds_error *look_at_view(struct vds_run *run, size_t index,
 {
 	const struct context *c = ctx;
 	const struct vds_view *view = c->views[index];
-	struct scan s = {.run = run, .view = view, .section = view->section,
-			 .process = vds_process_at(run, view->process)};
+	struct image_view s = {.run = run, .start = view->start,
+			       .end = view->end, .section = view->section,
+			       .process = vds_process_at(run, view->process)};
 	struct diff *d = vds_alloc(run, 1, sizeof(*d));
 	uint64_t page = view->first_page, looked = 0;
 	struct vds_error *err = NULL;
@@ -419,7 +300,7 @@ static struct vds_error *look_at_view(struct vds_run *run, size_t index,
 		return &vds_enomem;
 	while (!err && page <= view->last_page && looked++ < MAX_PAGES) {
 		memset(d, 0, sizeof(*d));
-		d->page = page;
+		d->d.page = page;
 		if (!vds_view_page_at(run, view, page, &d->va, &d->own))
 			break;
 		uint64_t span = d->own.absent_span;
