@@ -38,7 +38,7 @@ struct job {
 	struct vds_render render;
 	struct vds_arrange arrange;	/* with --sort */
 	struct vds_notes notes;		/* of image, kernel and runs, in order */
-	struct vds_error *no_profile;	/* told after `info` said what it can */
+	struct vds_error *untold;	/* told after `info` said what it can */
 	bool has_options, has_schema, has_facts;
 };
 
@@ -59,7 +59,7 @@ static void job_deinit(struct job *job)
 	if (job->has_options)
 		vds_options_deinit(&job->options);
 	vds_notes_deinit(&job->notes);
-	vds_error_destroy(job->no_profile);
+	vds_error_destroy(job->untold);
 }
 
 /* The plugin's option that @arg ("--name", "--name=value") means, or -1. */
@@ -260,9 +260,8 @@ static struct vds_error *open_kernel(struct job *job)
 		.threads = threads_of(args),
 	};
 	err = vds_kernel_open(job->image, &options, &job->kernel);
-	if (err && err->code == VDS_ERROR_NO_PROFILE && job->kernel &&
-	    job->entry->plugin == &vds_plugin_info) {
-		job->no_profile = err;
+	if (err && job->kernel && job->entry->plugin == &vds_plugin_info) {
+		job->untold = err;
 		err = NULL;
 	}
 	if (err) {
@@ -435,7 +434,7 @@ static struct vds_error *render(struct job *job, int *ret)
 	struct vds_tally tally;
 	err = run_session(job, &tally);
 	struct vds_error *end_err = finish(job, &tally,
-					   err ? err : job->no_profile, ret);
+					   err ? err : job->untold, ret);
 	if (!err)
 		return end_err;
 	vds_error_destroy(end_err);
@@ -451,7 +450,7 @@ static struct vds_error *write_output(struct job *job, int *ret)
 	/* A file is whole, or it doesn't appear. */
 	if (!err)
 		err = vds_output_commit(&job->output);
-	return err ? err : vds_steal(job->no_profile);
+	return err ? err : vds_steal(job->untold);
 }
 
 static struct vds_error *run(struct job *job, int *ret)

@@ -60,6 +60,19 @@ static void hash_u64(struct vds_sha256 *hash, uint64_t v)
 	vds_sha256_update(hash, bytes, sizeof(bytes));
 }
 
+/* Without a kernel, what the container says is all that tells images apart. */
+static void hash_ranges(struct vds_sha256 *hash, const struct vds_image *image)
+{
+	size_t count;
+	const struct vds_range *ranges = vds_image_ranges(image, &count);
+	hash_u64(hash, vds_image_file_size(image));
+	for (size_t i = 0; i < count; i++) {
+		hash_u64(hash, ranges[i].pa);
+		hash_u64(hash, ranges[i].len);
+		hash_u64(hash, ranges[i].kind);
+	}
+}
+
 void vds_image_fingerprint(const struct vds_kernel *kernel, char out[33])
 {
 	struct vds_sha256 hash;
@@ -75,6 +88,8 @@ void vds_image_fingerprint(const struct vds_kernel *kernel, char out[33])
 	hash_u64(&hash, kernel->pdb.age);
 	hash_u64(&hash, kernel->space.dtb);
 	hash_u64(&hash, kernel->base);
+	if (!kernel->base)
+		hash_ranges(&hash, kernel->image);
 	if (kuser->why == VDS_PRESENT) {
 		/* The two times together say when it was booted. */
 		hash_u64(&hash, kuser->system_time);
@@ -146,6 +161,8 @@ static struct vds_error *set_hash(struct vds_facts *facts,
 static void set_kernel(struct vds_facts *facts, const struct vds_kernel *kernel)
 {
 	struct vds_value *v = facts->values;
+	if (!kernel->base)
+		return;
 	v[OS_BUILD] = known_int(kernel->build);
 	v[OS_REVISION] = known_int(kernel->revision);
 	v[OS_BUILD_LAB] = keep(facts, kernel->build_lab);

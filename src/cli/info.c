@@ -12,7 +12,7 @@
 
 enum {
 	I_PATH, I_SIZE, I_FORMAT, I_DIALECT, I_SYSTEM_TIME, I_BOOT_TIME,
-	I_DATA, I_ZERO, I_UNREADABLE, I_END, I_RUNS, I_METADATA,
+	I_DATA, I_ZERO, I_UNREADABLE, I_ABSENT, I_END, I_RUNS, I_METADATA,
 	K_DTB, K_METHOD, K_LEVELS, K_BASE, K_SIZE, K_BUILD, K_REVISION, K_LAB,
 	K_PRODUCT, K_ROOT, K_PAGES, K_PDB_NAME, K_PDB_GUID, K_PDB_AGE,
 	K_PROCESSES, K_SYSTEM_PROCESS, K_PROCESS_HEAD, K_CANDIDATES,
@@ -38,6 +38,8 @@ static const struct vds_column columns[NUM_COLUMNS] = {
 	[I_UNREADABLE] = C("image.bytes.unreadable", SIZE,
 			   "physical, unreadable",
 			   "bytes whose acquisition failed"),
+	[I_ABSENT] = C("image.bytes.absent", SIZE, "physical, absent",
+		       "bytes of no range, below the stream's end"),
 	[I_END] = C("image.end", ADDR, "physical end",
 		    "past the last physical address"),
 	[I_RUNS] = C("image.runs", STRS, "physical runs",
@@ -123,25 +125,47 @@ static struct vds_value take(struct vds_run *run, struct lines *lines)
 	return value;
 }
 
+static void add_run(struct lines *lines, uint64_t pa, uint64_t end,
+		    const char *kind)
+{
+	if (pa >= end || !room(lines))
+		return;
+	vds_str_printf(&lines->text, "0x%012llx-0x%012llx %s",
+		       (unsigned long long)pa, (unsigned long long)(end - 1),
+		       kind);
+	vds_str_append(&lines->text, "", 1);
+}
+
+/*
+ * What lies between ranges, and behind the last up to the stream's end, too;
+ * neighbours of one kind are one line.
+ */
 static void add_ranges(struct vds_run *run, const struct vds_image *image,
 		       struct vds_value *v)
 {
 	static const char *const kinds[] = {"data", "zero", "unreadable"};
-	uint64_t bytes[3] = {0};
+	uint64_t bytes[3] = {0}, pos = 0, absent = 0, from;
 	struct lines lines = {0};
 	size_t count;
 	const struct vds_range *ranges = vds_image_ranges(image, &count);
 	for (size_t i = 0; i < count; i++) {
 		const struct vds_range *r = &ranges[i];
 		bytes[r->kind] += r->len;
-		if (!room(&lines))
-			continue;
-		vds_str_printf(&lines.text, "0x%012llx-0x%012llx %s",
-			       (unsigned long long)r->pa,
-			       (unsigned long long)(r->pa + r->len - 1),
-			       kinds[r->kind]);
-		vds_str_append(&lines.text, "", 1);
+		absent += r->pa - pos;
+		add_run(&lines, pos, r->pa, "absent");
+		from = r->pa;
+		pos = r->pa + r->len;
+		while (i + 1 < count && ranges[i + 1].kind == r->kind &&
+		       ranges[i + 1].pa == pos) {
+			bytes[r->kind] += ranges[++i].len;
+			pos += ranges[i].len;
+		}
+		add_run(&lines, from, pos, kinds[r->kind]);
 	}
+	uint64_t size = VDS_MAX(vds_image_stream_size(image), pos);
+	absent += size - pos;
+	add_run(&lines, pos, size, "absent");
+	v[I_ABSENT] = vds_size(absent);
 	v[I_DATA] = vds_size(bytes[VDS_RANGE_DATA]);
 	v[I_ZERO] = vds_size(bytes[VDS_RANGE_ZERO]);
 	v[I_UNREADABLE] = vds_size(bytes[VDS_RANGE_UNREADABLE]);
@@ -215,6 +239,9 @@ static struct vds_value count_or_none(uint64_t n)
 static void add_kernel(struct vds_run *run, const struct vds_kernel *kernel,
 		       struct vds_value *v)
 {
+	add_candidates(run, kernel, v);
+	if (!kernel->base)
+		return;
 	v[K_DTB] = vds_addr(kernel->space.dtb);
 	v[K_METHOD] = vds_str(vds_dtb_method_str(kernel->dtb_method));
 	v[K_LEVELS] = vds_int(kernel->space.levels);
@@ -227,7 +254,6 @@ static void add_kernel(struct vds_run *run, const struct vds_kernel *kernel,
 	v[K_PDB_GUID] = vds_str(kernel->pdb.guid);
 	v[K_PDB_AGE] = vds_int(kernel->pdb.age);
 	add_kuser(&kernel->kuser, v);
-	add_candidates(run, kernel, v);
 	if (!kernel->profile)
 		return;
 	v[K_PROCESSES] = vds_int((int64_t)kernel->num_processes);

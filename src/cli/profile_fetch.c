@@ -127,7 +127,7 @@ static struct vds_error *key_from_image(struct vds_cli *cli, struct request *r)
 	if (err)
 		return err;
 	err = vds_kernel_open(image, &options, &kernel);
-	if (kernel) {
+	if (kernel && kernel->base) {
 		vds_error_destroy(err);
 		err = NULL;
 		snprintf(r->name, sizeof(r->name), "%s", kernel->pdb.name);

@@ -288,6 +288,14 @@ static struct vds_error *build_table(struct vds_kernel *kernel)
 	return err;
 }
 
+/* Errors after which there is still something to tell about the image. */
+static bool says_something(const struct vds_error *err)
+{
+	return err->code == VDS_ERROR_NO_PROFILE ||
+	       err->code == VDS_ERROR_NO_KERNEL ||
+	       err->code == VDS_ERROR_UNSUPPORTED;
+}
+
 struct vds_error *vds_kernel_open(const struct vds_image *image,
 				  const struct vds_kernel_options *options,
 				  struct vds_kernel **ret)
@@ -300,11 +308,11 @@ struct vds_error *vds_kernel_open(const struct vds_image *image,
 	struct vds_error *err = o.kernel && o.tlb ? NULL : &vds_enomem;
 	if (!err) {
 		o.kernel->image = image;
+		o.kernel->kuser.why = VDS_NOT_APPLICABLE;	/* until found */
 		err = refuse_virtual(image);
 	}
-	if (!err) {
+	if (!err)
 		err = find_kernel(&o);
-	}
 	if (!err) {
 		find_mask(&o);
 		complete_identity(&o);
@@ -314,7 +322,7 @@ struct vds_error *vds_kernel_open(const struct vds_image *image,
 		err = build_table(o.kernel);
 	vds_discovery_deinit(&o.discovery);
 	vds_tlb_destroy(o.tlb);
-	if (err && err->code != VDS_ERROR_NO_PROFILE) {
+	if (err && !says_something(err)) {
 		vds_kernel_close(o.kernel);
 		return err;
 	}

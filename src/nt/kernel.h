@@ -111,8 +111,9 @@ struct vds_kernel_options {
 /*
  * Step 1: DTB, base, PDB identity, KUSER; no profile needed. Step 2 loads the
  * profile (or VDS_ERROR_NO_PROFILE) and binds it. Step 3 builds the process
- * table. vds_kernel_open() does all three; *ret is set on VDS_ERROR_NO_PROFILE
- * too (with profile NULL), so that `info` can still report; otherwise only on
+ * table. vds_kernel_open() does all three; so that `info` can still report, *ret
+ * is set on VDS_ERROR_NO_PROFILE, VDS_ERROR_NO_KERNEL and VDS_ERROR_UNSUPPORTED
+ * too (with profile NULL, and base 0 if there is no kernel); otherwise only on
  * success. VDS_ERROR_NO_KERNEL lists what was tried.
  */
 struct vds_error *vds_kernel_open(const struct vds_image *image,

@@ -231,7 +231,10 @@ def check_exit_codes(vadose, temp):
            says="'noon' is not a time")
     status(64, "bad pid", "pslist", "--pid", "four")
     status(66, "no such image", "-f", temp / "nosuch", "info", **bare)
-    status(4, "no kernel", "-f", junk, "info", **bare)
+    got = status(4, "no kernel", "-f", junk, "-r", "ndjson", "info", **bare)
+    kinds = [json.loads(l)["kind"] for l in got.stdout.splitlines()]
+    expect(kinds == ["run_start", "image", "run_end"], kinds)
+    status(4, "no kernel", "-f", junk, "pslist", **bare)
     status(4, "empty file", "-f", short, "info", **bare)
     got = status(66, "hostile name", "-f", temp / "a\u202egpj.\x1b[31mexe",
                  "info", says="a\\u{202e}gpj.", **bare)
