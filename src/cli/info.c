@@ -143,8 +143,10 @@ static void add_run(struct lines *lines, uint64_t pa, uint64_t end,
 static void add_ranges(struct vds_run *run, const struct vds_image *image,
 		       struct vds_value *v)
 {
-	static const char *const kinds[] = {"data", "zero", "unreadable"};
-	uint64_t bytes[3] = {0}, pos = 0, absent = 0, from;
+	/* A constant byte is what acquisition saw, in short. */
+	static const char *const kinds[] = {"data", "zero", "unreadable",
+					    "data"};
+	uint64_t bytes[4] = {0}, pos = 0, absent = 0, from;
 	struct lines lines = {0};
 	size_t count;
 	const struct vds_range *ranges = vds_image_ranges(image, &count);
@@ -155,9 +157,10 @@ static void add_ranges(struct vds_run *run, const struct vds_image *image,
 		add_run(&lines, pos, r->pa, "absent");
 		from = r->pa;
 		pos = r->pa + r->len;
-		while (i + 1 < count && ranges[i + 1].kind == r->kind &&
-		       ranges[i + 1].pa == pos) {
-			bytes[r->kind] += ranges[++i].len;
+		while (i + 1 < count && ranges[i + 1].pa == pos &&
+		       kinds[ranges[i + 1].kind] == kinds[r->kind]) {
+			i++;
+			bytes[ranges[i].kind] += ranges[i].len;
 			pos += ranges[i].len;
 		}
 		add_run(&lines, from, pos, kinds[r->kind]);
@@ -166,7 +169,8 @@ static void add_ranges(struct vds_run *run, const struct vds_image *image,
 	absent += size - pos;
 	add_run(&lines, pos, size, "absent");
 	v[I_ABSENT] = vds_size(absent);
-	v[I_DATA] = vds_size(bytes[VDS_RANGE_DATA]);
+	v[I_DATA] = vds_size(bytes[VDS_RANGE_DATA] +
+			     bytes[VDS_RANGE_CONSTANT]);
 	v[I_ZERO] = vds_size(bytes[VDS_RANGE_ZERO]);
 	v[I_UNREADABLE] = vds_size(bytes[VDS_RANGE_UNREADABLE]);
 	v[I_END] = vds_addr(vds_image_end(image));

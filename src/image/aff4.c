@@ -101,7 +101,6 @@ static struct vds_error *map_memory(struct vds_aff4 *a, const char **ret)
 {
 	a->missing = NULL;
 	a->num_targets = 0;
-	a->constant = 0;
 	a->image->num_ranges = 0;
 	struct vds_error *err = vds_aff4_select(a, ret);
 	return err ? err : vds_aff4_map_object(a, *ret);

@@ -130,7 +130,6 @@ struct vds_aff4 {
 	size_t num_targets, cap_targets;
 	struct vds_chunk_cache *cache;
 	size_t inflated;	/* bytes of all blobs */
-	uint64_t constant;	/* bytes mapped to VDS_AFF4_BYTE targets */
 	const char *missing;	/* URN that made opening fail: try to join */
 };
 

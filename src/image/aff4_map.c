@@ -210,30 +210,6 @@ static struct vds_error *add_stream_range(struct vds_aff4 *a, size_t number,
 	return NULL;
 }
 
-/*
- * Pages full of one byte are data like others, but 28 bytes of map can ask for
- * petabytes of them: what no machine has isn't scanned.
- */
-#define CONSTANT_MAX (UINT64_C(1) << 36)
-
-static struct vds_error *add_constant_range(struct vds_aff4 *a, size_t number,
-					    uint64_t pa, uint64_t len)
-{
-	uint64_t source = (uint64_t)number << VDS_AFF4_SOURCE_BITS;
-	bool fits = len <= CONSTANT_MAX - a->constant;
-	if (!fits)
-		vds_note(&a->image->notes, "aff4_constant", 0,
-			 "map: 0x%llx: 0x%llx bytes of <%s>: more than 2^36 of "
-			 "constant bytes in all: not read as memory",
-			 (unsigned long long)pa, (unsigned long long)len,
-			 a->targets[number].urn);
-	else
-		a->constant += len;
-	/* A source that moves on with the address lets neighbours join. */
-	return add_range(a, pa, len, source | (pa & (VDS_PA_LIMIT - 1)),
-			 fits ? VDS_RANGE_DATA : VDS_RANGE_UNREADABLE);
-}
-
 static struct vds_error *add_target_range(struct vds_aff4 *a, size_t number,
 					  uint64_t pa, uint64_t len,
 					  uint64_t offset)
@@ -244,7 +220,10 @@ static struct vds_error *add_target_range(struct vds_aff4 *a, size_t number,
 	case VDS_AFF4_ZERO:
 		return add_range(a, pa, len, source, VDS_RANGE_ZERO);
 	case VDS_AFF4_BYTE:
-		return add_constant_range(a, number, pa, len);
+		/* A source that moves with the address lets neighbours join. */
+		return add_range(a, pa, len,
+				 source | (pa & (VDS_PA_LIMIT - 1)),
+				 VDS_RANGE_CONSTANT);
 	case VDS_AFF4_UNKNOWN:
 	case VDS_AFF4_UNREADABLE:
 		return add_range(a, pa, len,

@@ -52,7 +52,7 @@ uint64_t vds_image_next_piece(const struct vds_image *image, uint64_t pos,
 	const struct vds_range *range = &image->ranges[i];
 	uint64_t left = VDS_MIN(range->pa + range->len, size) - pos;
 	uint64_t n = left;
-	if (range->kind == VDS_RANGE_DATA)
+	if (range->kind == VDS_RANGE_DATA || range->kind == VDS_RANGE_CONSTANT)
 		n = data_piece(image, range, pos, buf, len, ret_kind);
 	else
 		*ret_kind = range->kind == VDS_RANGE_ZERO ?

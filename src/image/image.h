@@ -18,6 +18,7 @@ enum vds_range_kind {
 	VDS_RANGE_DATA,		/* bytes were acquired */
 	VDS_RANGE_ZERO,		/* the container says: all zero */
 	VDS_RANGE_UNREADABLE,	/* RAM, but acquisition failed there; reads as absent */
+	VDS_RANGE_CONSTANT,	/* the container says: this one byte throughout */
 };
 
 /* Ranges are sorted by pa, disjoint, non-empty; gaps between them are absent. */
@@ -92,17 +93,23 @@ void vds_image_close(struct vds_image *image);
 
 /*
  * Reads [pa, pa + len): PRESENT if every byte is there (zero ranges read as
- * zeros), else NOT_IN_IMAGE (or BAD_DATA where a compressed chunk is corrupt)
- * and @buf is undefined. Thread-safe.
+ * zeros, constant ones as their byte), else NOT_IN_IMAGE (or BAD_DATA where a
+ * compressed chunk is corrupt) and @buf is undefined. Thread-safe.
  */
 enum vds_why vds_image_read(const struct vds_image *image, uint64_t pa,
 			    void *buf, size_t len);
+/*
+ * As vds_image_read(), for page tables: bytes of a CONSTANT range are a pattern
+ * of the container, never entries, and count as NOT_IN_IMAGE.
+ */
+enum vds_why vds_image_read_table(const struct vds_image *image, uint64_t pa,
+				  void *buf, size_t len);
 
 /*
  * One step of a sequential scan over what is there: fills @buf with up to
  * @len bytes starting at the first readable DATA byte at or after *pa; stores
- * that address in *pa and returns the byte count, 0 at the end. Zero ranges,
- * gaps and unreadable (patterned) ranges are skipped. @len must be a multiple
+ * that address in *pa and returns the byte count, 0 at the end. Gaps, and
+ * zero, constant and unreadable ranges are skipped. @len must be a multiple
  * of 4096; a step never crosses a range. Does not disturb the random-read
  * caches, uses system calls. Thread-safe; callers split the address space.
  */

@@ -21,9 +21,13 @@ static enum vds_why why_short(const struct vds_image *image)
 							 VDS_NOT_IN_IMAGE;
 }
 
-/* Reads that begin in range @i and may go on into its neighbours. */
+/*
+ * Reads that begin in range @i and may go on into its neighbours. @refused: a
+ * kind that counts as not there, besides UNREADABLE.
+ */
 static enum vds_why read_across(const struct vds_image *image, size_t i,
-				uint64_t pa, char *buf, size_t len)
+				uint64_t pa, char *buf, size_t len,
+				enum vds_range_kind refused)
 {
 	while (len) {
 		if (i == image->num_ranges || pa < image->ranges[i].pa)
@@ -31,7 +35,8 @@ static enum vds_why read_across(const struct vds_image *image, size_t i,
 		const struct vds_range *range = &image->ranges[i++];
 		uint64_t skip = pa - range->pa;
 		size_t n = (size_t)VDS_MIN((uint64_t)len, range->len - skip);
-		if (range->kind == VDS_RANGE_UNREADABLE)
+		if (range->kind == VDS_RANGE_UNREADABLE ||
+		    range->kind == refused)
 			return VDS_NOT_IN_IMAGE;
 		if (range->kind == VDS_RANGE_ZERO)
 			memset(buf, 0, n);
@@ -44,8 +49,8 @@ static enum vds_why read_across(const struct vds_image *image, size_t i,
 	return VDS_PRESENT;
 }
 
-enum vds_why vds_image_read(const struct vds_image *image, uint64_t pa,
-			    void *buf, size_t len)
+static enum vds_why read_at(const struct vds_image *image, uint64_t pa,
+			    void *buf, size_t len, enum vds_range_kind refused)
 {
 	if (!len)
 		return VDS_PRESENT;
@@ -60,7 +65,19 @@ enum vds_why vds_image_read(const struct vds_image *image, uint64_t pa,
 					     buf, len) == len ?
 				       VDS_PRESENT : VDS_NOT_IN_IMAGE;
 	}
-	return read_across(image, i, pa, buf, len);
+	return read_across(image, i, pa, buf, len, refused);
+}
+
+enum vds_why vds_image_read(const struct vds_image *image, uint64_t pa,
+			    void *buf, size_t len)
+{
+	return read_at(image, pa, buf, len, VDS_RANGE_UNREADABLE);
+}
+
+enum vds_why vds_image_read_table(const struct vds_image *image, uint64_t pa,
+				  void *buf, size_t len)
+{
+	return read_at(image, pa, buf, len, VDS_RANGE_CONSTANT);
 }
 
 enum vds_why vds_image_read_virtual(const struct vds_image *image, uint64_t va,

@@ -152,7 +152,8 @@ static void check_page_tables(struct vds_kernel *kernel,
 
 	if (p->exited)
 		return;
-	if (vds_image_read(kernel->image, p->dtb, table, sizeof(table))) {
+	if (vds_image_read_table(kernel->image, p->dtb, table,
+				 sizeof(table))) {
 		note_tables(kernel, p, "page_tables_unreadable",
 			    "are not in the image");
 		return;

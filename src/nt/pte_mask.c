@@ -77,8 +77,8 @@ static void poll_table(struct poll *poll, uint64_t pa, unsigned int level,
 {
 	uint8_t table[VDS_PAGE_SIZE];
 	if (is_done(poll) ||
-	    vds_image_read(poll->kernel->image, pa & VDS_PTE_PFN_MASK, table,
-			   sizeof(table)))
+	    vds_image_read_table(poll->kernel->image, pa & VDS_PTE_PFN_MASK,
+				 table, sizeof(table)))
 		return;
 	poll->tables++;
 	for (unsigned int i = 0; i < entries && !is_done(poll); i++) {

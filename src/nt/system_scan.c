@@ -67,7 +67,7 @@ static bool search_table(struct scan *s, uint64_t pa, unsigned int level,
 	unsigned int shift = VDS_PAGE_SHIFT + 9 * (level - 1);
 	/* As a table, it may be mapped as data besides: an odd key. */
 	if (vds_set_add(&s->seen, pa | 1) != VDS_SEEN_NEW ||
-	    vds_image_read(s->kernel->image, pa, table, sizeof(table)))
+	    vds_image_read_table(s->kernel->image, pa, table, sizeof(table)))
 		return false;
 	for (unsigned int i = first; i < ENTRIES; i++) {
 		uint64_t e = vds_le64(table + i * 8);

@@ -78,8 +78,8 @@ static bool enter(struct walk *w, unsigned int level, uint64_t pa,
 	unsigned int shift = shift_of(level);
 	uint64_t end = base + (UINT64_C(1) << (shift + 9)) - 1;
 
-	*ret_why = vds_image_read(w->space.image, pa, t->page,
-				  sizeof(t->page));
+	*ret_why = vds_image_read_table(w->space.image, pa, t->page,
+					sizeof(t->page));
 	if (*ret_why)
 		return false;
 	switch (vds_visited_add(&w->seen, pa | 1)) {

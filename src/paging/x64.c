@@ -25,7 +25,8 @@ static enum vds_why read_entry(const struct vds_space *space, uint64_t pa,
 			       uint64_t *ret)
 {
 	uint8_t raw[8];
-	enum vds_why why = vds_image_read(space->image, pa, raw, sizeof(raw));
+	enum vds_why why = vds_image_read_table(space->image, pa, raw,
+						sizeof(raw));
 	if (!why)
 		*ret = vds_le64(raw);
 	return why;
