@@ -288,6 +288,8 @@ static struct vds_error *run_findings(struct vds_run *run,
 	if (!err)
 		err = vds_section_names_load(run, &scene.names);
 	if (!err)
+		err = find_data_sections(run, &scene);
+	if (!err)
 		err = vds_parallel(run, scene.sharing->num_groups,
 				   look_at_group, &scene);
 	if (!err)

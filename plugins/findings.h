@@ -32,11 +32,19 @@ struct finding {
 	size_t num_evidence;
 };
 
+/* The data section of a file: the first view of @group leads to it. */
+struct data_section {
+	uint64_t file;	/* vds_section.file_identity */
+	size_t group;
+};
+
 /* What all rules look at. Immutable while they run. */
 struct scene {
 	const struct vds_rules *rules;
 	const struct vds_sharing *sharing;
 	const struct vds_section_names *names;
+	const struct data_section *data;	/* in order of `file` */
+	size_t num_data;
 };
 
 /* Begins a finding of the rule; false if the rule is switched off. */
@@ -70,6 +78,8 @@ static inline uint32_t le32(const uint8_t *p)
 	return le16(p) | (uint32_t)le16(p + 2) << 16;
 }
 
+/* Fills scene->data. */
+struct vds_error *find_data_sections(struct vds_run *run, struct scene *scene);
 /* Rules about sections: once per group of views. */
 struct vds_error *find_in_group(struct vds_run *run, const struct scene *scene,
 				size_t group);

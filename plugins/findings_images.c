@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rules about mapped images: their code, their file, the loader's lists. */
+#include <stdlib.h>
 #include <string.h>
 
 #include <vadose/module.h>
@@ -56,17 +57,54 @@ static bool headers_agree(const struct vds_process *any,
 	return !memcmp(a, b, len);
 }
 
+static bool is_data(const struct vds_section *s)
+{
+	return s && !s->why && s->backing == VDS_BACKING_DATA &&
+	       s->file_identity;
+}
+
+/* By file; of one file's, that of the first group comes first. */
+static int compare_files(const void *a, const void *b)
+{
+	const struct data_section *x = a, *y = b;
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	return x->group < y->group ? -1 : x->group > y->group;
+}
+
+struct vds_error *find_data_sections(struct vds_run *run, struct scene *scene)
+{
+	size_t n = scene->sharing->num_groups;
+	struct data_section *list = vds_alloc(run, n + 1, sizeof(*list));
+	if (!list)
+		return &vds_enomem;
+	scene->data = list;
+	for (size_t g = 0; g < n; g++) {
+		const struct vds_section *s = first_view_of(scene, g)->section;
+		if (is_data(s))
+			list[scene->num_data++] = (struct data_section){
+				.file = s->file_identity, .group = g};
+	}
+	qsort(list, scene->num_data, sizeof(*list), compare_files);
+	return NULL;
+}
+
 /* The data section of the image's file, if some process maps it. */
 static const struct vds_section *data_of(const struct scene *scene,
 					 const struct vds_section *image)
 {
-	for (size_t g = 0; g < scene->sharing->num_groups; g++) {
-		const struct vds_section *s = first_view_of(scene, g)->section;
-		if (s && !s->why && s->backing == VDS_BACKING_DATA &&
-		    s->file_identity == image->file_identity)
-			return s;
+	size_t low = 0, high = scene->num_data;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (scene->data[middle].file < image->file_identity)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return NULL;
+	if (low == scene->num_data ||
+	    scene->data[low].file != image->file_identity)
+		return NULL;
+	return first_view_of(scene, scene->data[low].group)->section;
 }
 
 static struct vds_error *mismatch(struct vds_run *run,
@@ -128,6 +166,16 @@ static bool differs(const uint8_t *a, const uint8_t *b, struct patches *p)
 	return true;
 }
 
+/* Page @index of the section: by its subsection, the kernel's own word. */
+static bool is_code(const struct vds_section *image, uint64_t index)
+{
+	uint64_t pte;
+	if (!vds_section_pte_of(image, index, &pte))
+		return false;
+	const struct vds_subsection *s = vds_section_subsection_of(image, pte);
+	return s && vds_protection_executable(s->protection);
+}
+
 static void look_at_code(const struct vds_process *p,
 			 const struct vds_vad *vad,
 			 const struct vds_section *image, struct patches *ret)
@@ -138,19 +186,16 @@ static void look_at_code(const struct vds_process *p,
 	if (!vds_section_page_of(image, vad->first_prototype_pte, &first))
 		return;
 	uint64_t pages = (vad->end - vad->start) / PAGE + 1;
-	for (uint64_t i = 0; i < pages && i < MAX_CODE_PAGES; i++) {
-		uint64_t pte;
-		if (!vds_section_pte_of(image, first + i, &pte))
-			break;
-		const struct vds_subsection *s =
-			vds_section_subsection_of(image, pte);
-		if (!s || !vds_protection_executable(s->protection))
-			continue;
+	pages = pages < MAX_CODE_PAGES ? pages : MAX_CODE_PAGES;
+	for (uint64_t i = 0, step; i < pages; i += step) {
 		uint64_t va = vad->start + i * PAGE;
 		struct vds_page page;
 		vds_page_at(p, vad, va, &page);
-		ret->code++;
-		if (!page.is_private_copy || page.private_why)
+		/* Where there is no page table there are no copies. */
+		uint64_t span = page.absent_span;
+		step = span ? (span - (va & (span - 1))) / PAGE : 1;
+		if (!page.is_private_copy || page.private_why ||
+		    !is_code(image, first + i))
 			continue;
 		ret->copies++;
 		if (vds_process_read(p, va, mine, PAGE) ||
@@ -163,6 +208,8 @@ static void look_at_code(const struct vds_process *p,
 		}
 		ret->changed++;
 	}
+	for (uint64_t i = 0; ret->changed && i < pages; i++)
+		ret->code += is_code(image, first + i);
 }
 
 /* In how many processes does that place hold the very same bytes? */

@@ -3,7 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vadose/page.h>
+
 #include "findings.h"
+
+#define PAGE 4096
 
 static struct vds_error *hidden(struct vds_run *run, const struct scene *scene,
 				const struct vds_process *p)
@@ -154,23 +158,6 @@ struct frames {
 	size_t count;
 };
 
-/* Skips to the next address whose upper tables may map something. */
-static uint64_t next_va(struct vds_run *run, const struct vds_process *p,
-			uint64_t va)
-{
-	struct vds_translation t;
-	vds_translate(run, p, va, &t);
-	if (!t.num_entries)
-		return va + 4096;
-	unsigned int level = t.entries[t.num_entries - 1].level;
-	bool empty = !t.entries[t.num_entries - 1].why &&
-		     !t.entries[t.num_entries - 1].entry;
-	if (!empty || level < 2)
-		return va + 4096;
-	uint64_t span = (uint64_t)1 << (12 + 9 * (level - 1));
-	return (va | (span - 1)) + 1;
-}
-
 static struct vds_error *collect(struct vds_run *run, size_t index, void *ctx)
 {
 	struct frames *frames = &((struct frames *)ctx)[index];
@@ -193,12 +180,18 @@ static struct vds_error *collect(struct vds_run *run, size_t index, void *ctx)
 			continue;
 		for (uint64_t va = vad->start;
 		     va <= vad->end && frames->count < MAX_FRAMES;) {
-			struct vds_translation t;
-			vds_translate(run, p, va, &t);
-			if (t.why || !t.hardware || t.page_size != 4096) {
-				va = next_va(run, p, va);
+			struct vds_page page;
+			vds_page_at(p, vad, va, &page);
+			uint64_t span = page.absent_span ? page.absent_span :
+							   PAGE;
+			uint64_t here = va;
+			/* To the next address that a table may describe. */
+			va = (va | (span - 1)) + 1;
+			if (page.via != VDS_VIA_HARDWARE ||
+			    (page.state != VDS_PAGE_PRESENT &&
+			     page.state != VDS_PAGE_OUT_OF_IMAGE) ||
+			    page.page_size != PAGE)
 				continue;
-			}
 			if (frames->count == cap) {
 				struct frame *more = vds_alloc(
 					run, cap * 2, sizeof(*more));
@@ -209,9 +202,8 @@ static struct vds_error *collect(struct vds_run *run, size_t index, void *ctx)
 				cap *= 2;
 			}
 			frames->list[frames->count++] = (struct frame){
-				t.pa & ~(uint64_t)4095, va, vad->node,
-				(uint32_t)index, vad->protection};
-			va += 4096;
+				page.pa, here, vad->node, (uint32_t)index,
+				vad->protection};
 		}
 	}
 	return NULL;

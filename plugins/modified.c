@@ -293,22 +293,29 @@ static struct vds_error *look_at_view(struct vds_run *run, size_t index,
 	struct image_view s = {.run = run, .start = view->start,
 			       .end = view->end, .section = view->section,
 			       .process = vds_process_at(run, view->process)};
-	struct diff *d = vds_alloc(run, 1, sizeof(*d));
 	uint64_t page = view->first_page, looked = 0;
 	struct vds_error *err = NULL;
-	if (!s.process || !d)
+	struct diff *d = NULL;	/* large; most views have no copies */
+	if (!s.process)
 		return &vds_enomem;
 	while (!err && page <= view->last_page && looked++ < MAX_PAGES) {
-		memset(d, 0, sizeof(*d));
-		d->d.page = page;
-		if (!vds_view_page_at(run, view, page, &d->va, &d->own))
+		struct vds_page own;
+		uint64_t va;
+		if (!vds_view_page_at(run, view, page, &va, &own))
 			break;
-		uint64_t span = d->own.absent_span;
-		if (d->own.is_private_copy && !d->own.private_why &&
-		    (d->own.state == VDS_PAGE_PRESENT ||
-		     d->own.state == VDS_PAGE_TRANSITION))
+		uint64_t span = own.absent_span;
+		if (own.is_private_copy && !own.private_why &&
+		    (own.state == VDS_PAGE_PRESENT ||
+		     own.state == VDS_PAGE_TRANSITION)) {
+			if (!d && !(d = vds_alloc(run, 1, sizeof(*d))))
+				return &vds_enomem;
+			memset(d, 0, sizeof(*d));
+			d->d.page = page;
+			d->va = va;
+			d->own = own;
 			err = look_at_copy(&s, d);
-		page += span ? (span - (d->va & (span - 1))) / PAGE : 1;
+		}
+		page += span ? (span - (va & (span - 1))) / PAGE : 1;
 	}
 	return err;
 }
