@@ -164,10 +164,7 @@ static struct vds_error *collect(struct vds_run *run, size_t index, void *ctx)
 	const struct vds_process *p = vds_process_at(run, index);
 	if (!p || p->exited || p->kind == VDS_PROCESS_SYSTEM)
 		return p ? NULL : &vds_enomem;
-	frames->list = vds_alloc(run, 4096, sizeof(*frames->list));
-	if (!frames->list)
-		return &vds_enomem;
-	size_t cap = 4096;
+	size_t cap = 0;
 	struct vds_vad_iter *it = vds_vad_iterate(p);
 	const struct vds_vad *vad;
 	while ((vad = vds_vad_next(it)) && frames->count < MAX_FRAMES) {
@@ -193,13 +190,16 @@ static struct vds_error *collect(struct vds_run *run, size_t index, void *ctx)
 			    page.page_size != PAGE)
 				continue;
 			if (frames->count == cap) {
-				struct frame *more = vds_alloc(
-					run, cap * 2, sizeof(*more));
-				if (!more)
+				size_t more = cap ? cap * 2 : 64;
+				struct frame *list = vds_alloc(
+					run, more, sizeof(*list));
+				if (!list)
 					return &vds_enomem;
-				memcpy(more, frames->list, cap * sizeof(*more));
-				frames->list = more;
-				cap *= 2;
+				if (cap)
+					memcpy(list, frames->list,
+					       cap * sizeof(*list));
+				frames->list = list;
+				cap = more;
 			}
 			frames->list[frames->count++] = (struct frame){
 				page.pa, here, vad->node, (uint32_t)index,

@@ -16,8 +16,8 @@
 #include "choice.h"
 
 #define PAGE 4096
-/* Prototype PTEs looked at in one step: a page of them. */
-#define CHUNK 512
+/* Prototype PTEs looked at in one step. */
+#define CHUNK 64
 /* At most so many process ids stand in a row (bounded lines). */
 #define MAX_PIDS 64
 /* Entries of page tables looked at for one group; a hostile one ends here. */
@@ -366,12 +366,10 @@ static struct vds_error *give_up(struct scan *s, uint64_t page)
 
 static struct vds_error *walk(struct scan *s, const struct vds_process *any)
 {
-	static const struct vds_section_page none;
+	struct vds_section_page pages[CHUNK];
 	uint64_t page = s->group->first_page, end = s->group->last_page + 1;
 	uint64_t max = vds_option_uint(s->run, "max-pages");
-	struct vds_section_page *pages =
-		vds_alloc(s->run, CHUNK, sizeof(none));
-	struct vds_error *err = pages ? NULL : &vds_enomem;
+	struct vds_error *err = NULL;
 	while (!err && page < end) {
 		uint64_t alike;
 		if (s->pages >= max || s->lookups >= MAX_LOOKUPS)

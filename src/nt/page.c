@@ -230,16 +230,14 @@ static void set_rights(struct lookup *l, const struct vds_walk *walk,
 		       const struct vds_walk_step *leaf)
 {
 	const struct vds_pte_format *format = &l->kernel->pte;
-	bool upper = true, copy = false;
-	for (size_t i = 0; i + 1 < walk->num_steps; i++)
-		upper &= (walk->steps[i].entry & VDS_PTE_WRITE) != 0;
+	bool copy = false;
 	bool writable = (leaf->entry & VDS_PTE_WRITE) != 0;
 	if (leaf->level == 1) {
 		copy = (leaf->entry & format->hw_copy_on_write) != 0;
 		writable |= (leaf->entry & format->hw_write) != 0;
 	}
 	l->page->executable = walk->executable;
-	l->page->writable = upper && writable && !copy;
+	l->page->writable = walk->upper_writable && writable && !copy;
 	/* MM_READONLY 1, READWRITE 4, WRITECOPY 5; EXECUTE_ adds 2. */
 	uint32_t code = copy ? 5 : l->page->writable ? 4 : 1;
 	set_protection(l, code + (walk->executable ? 2u : 0u));
@@ -362,7 +360,7 @@ void vds_page_at(const struct vds_process *process, const struct vds_vad *vad,
 		ret->pte_why = VDS_NOT_IN_IMAGE;
 		return;
 	}
-	vds_space_walk(&space, task->tlb, l.va, &walk);
+	vds_space_walk_page(&space, task->tlb, l.va, &walk);
 	if (!walk.num_steps) {
 		ret->pte_why = walk.why;	/* not canonical */
 		ret->state = VDS_PAGE_RESERVED;

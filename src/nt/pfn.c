@@ -41,7 +41,7 @@ const char *vds_owner_kind_str(enum vds_owner_kind kind)
 							   "unknown";
 }
 
-static enum vds_why read_base(struct vds_task *task, uint64_t *ret)
+static enum vds_why find_base(struct vds_task *task, uint64_t *ret)
 {
 	const struct vds_kernel *kernel = task->kernel;
 	uint64_t at, base;
@@ -55,6 +55,18 @@ static enum vds_why read_base(struct vds_task *task, uint64_t *ret)
 		return VDS_BAD_DATA;
 	*ret = base;
 	return VDS_PRESENT;
+}
+
+/* The same for every frame: asked for once. */
+static enum vds_why read_base(struct vds_task *task, uint64_t *ret)
+{
+	if (!task->pfn_database.known) {
+		task->pfn_database.why =
+			find_base(task, &task->pfn_database.value);
+		task->pfn_database.known = true;
+	}
+	*ret = task->pfn_database.value;
+	return task->pfn_database.why;
 }
 
 enum vds_why vds_pfn_database(const struct vds_process *process,
@@ -147,21 +159,32 @@ enum vds_why vds_pfn_at(const struct vds_process *process, uint64_t frame,
 	return VDS_PRESENT;
 }
 
+static enum vds_why find_pte_base(struct vds_task *task, uint64_t *ret)
+{
+	const struct vds_kernel *kernel = task->kernel;
+	uint64_t at;
+	*ret = FIXED_PTE_BASE;
+	if (!vds_kernel_symbol(kernel, VDS_S_MM_PTE_BASE, &at))
+		return VDS_PRESENT;
+	enum vds_why why = vds_task_u64(task, at, ret);
+	if (why)
+		return why;
+	return *ret && !(*ret & (PTE_RANGE - 1)) ? VDS_PRESENT : VDS_BAD_DATA;
+}
+
 enum vds_why vds_pte_address_va(const struct vds_process *process,
 				uint64_t pte_address, uint64_t *ret)
 {
 	struct vds_task *task = process->task;
-	const struct vds_kernel *kernel = task->kernel;
-	uint64_t at, base = FIXED_PTE_BASE;
-	if (kernel->space.levels != 4)
+	if (task->kernel->space.levels != 4)
 		return VDS_NO_FIELD;	/* the range is wider with five levels */
-	if (vds_kernel_symbol(kernel, VDS_S_MM_PTE_BASE, &at)) {
-		enum vds_why why = vds_task_u64(task, at, &base);
-		if (why)
-			return why;
-		if (!base || base & (PTE_RANGE - 1))
-			return VDS_BAD_DATA;
+	if (!task->pte_base.known) {
+		task->pte_base.why = find_pte_base(task, &task->pte_base.value);
+		task->pte_base.known = true;
 	}
+	uint64_t base = task->pte_base.value;
+	if (task->pte_base.why)
+		return task->pte_base.why;
 	if (pte_address < base || pte_address - base >= PTE_RANGE)
 		return VDS_NOT_APPLICABLE;
 	/* Eight bytes stand for 4 KiB; bit 47 is carried to the top. */

@@ -26,6 +26,12 @@ struct vds_task {
 	 * in the table; NULL until asked for. They live in the arena.
 	 */
 	struct vds_process **processes;
+	/* MmPfnDatabase and MmPteBase, once they were asked for. */
+	struct {
+		bool known;
+		enum vds_why why;
+		uint64_t value;
+	} pfn_database, pte_base;
 	/* A failed allocation anywhere below; the run ends with it. */
 	bool nomem;
 };

@@ -141,17 +141,9 @@ size_t vds_space_read_partial(const struct vds_space *space,
 	return present;
 }
 
-void vds_space_walk(const struct vds_space *space, struct vds_tlb *tlb,
-		    uint64_t va, struct vds_walk *ret)
+/* No page, or none that the hardware reaches, has no rights. */
+static void finish_walk(struct vds_walk *ret)
 {
-	*ret = (struct vds_walk){
-		.hardware = true, .writable = true, .user = true,
-		.executable = true,
-	};
-	if (vds_space_is_canonical(space, va))
-		ret->why = vds_x64_walk(space, tlb, va, ret, &ret->pa);
-	else
-		ret->why = VDS_BAD_ADDRESS;
 	if (ret->why || !ret->hardware) {
 		ret->hardware = false;
 		ret->writable = ret->user = ret->executable = false;
@@ -159,4 +151,66 @@ void vds_space_walk(const struct vds_space *space, struct vds_tlb *tlb,
 	}
 	if (ret->why)
 		ret->pa = 0;
+}
+
+void vds_space_walk(const struct vds_space *space, struct vds_tlb *tlb,
+		    uint64_t va, struct vds_walk *ret)
+{
+	*ret = (struct vds_walk){
+		.hardware = true, .writable = true, .user = true,
+		.executable = true, .upper_writable = true,
+	};
+	if (vds_space_is_canonical(space, va))
+		ret->why = vds_x64_walk(space, tlb, va, ret, &ret->pa);
+	else
+		ret->why = VDS_BAD_ADDRESS;
+	finish_walk(ret);
+}
+
+#define LAST_TABLE_SHIFT (VDS_PAGE_SHIFT + 9)
+
+/* Keeps the table that a walk has come to the last level by. */
+static void keep_walk(struct vds_tlb *tlb, uint64_t id, uint64_t va,
+		      const struct vds_walk *walk)
+{
+	uint64_t flags = walk->upper_writable ? VDS_TLB_WRITABLE : 0;
+	bool user = true, executable = true, hardware = true;
+	size_t last = walk->num_steps - 1;
+	if (!walk->num_steps || walk->steps[last].level != 1)
+		return;
+	for (size_t i = 0; i < last; i++) {
+		user &= (walk->steps[i].entry & VDS_PTE_USER) != 0;
+		executable &= !(walk->steps[i].entry & VDS_PTE_NX);
+		hardware &= walk->steps[i].present;
+	}
+	flags |= (user ? VDS_TLB_USER : 0) |
+		 (executable ? VDS_TLB_EXECUTABLE : 0) |
+		 (hardware ? VDS_TLB_HARDWARE : 0);
+	vds_tlb_put(tlb->walks, VDS_TLB_TABLES, id, va >> LAST_TABLE_SHIFT,
+		    (walk->steps[last].entry_pa & ~VDS_PAGE_MASK) | flags);
+}
+
+void vds_space_walk_page(const struct vds_space *space, struct vds_tlb *tlb,
+			 uint64_t va, struct vds_walk *ret)
+{
+	uint64_t id = space->dtb | 1, upper;
+	if (!tlb || !vds_space_is_canonical(space, va) ||
+	    !vds_tlb_get(tlb->walks, VDS_TLB_TABLES, id,
+			 va >> LAST_TABLE_SHIFT, &upper)) {
+		vds_space_walk(space, tlb, va, ret);
+		if (tlb)
+			keep_walk(tlb, id, va, ret);
+		return;
+	}
+	bool writable = (upper & VDS_TLB_WRITABLE) != 0;
+	*ret = (struct vds_walk){
+		.hardware = (upper & VDS_TLB_HARDWARE) != 0,
+		.writable = writable,
+		.user = (upper & VDS_TLB_USER) != 0,
+		.executable = (upper & VDS_TLB_EXECUTABLE) != 0,
+		.upper_writable = writable,
+	};
+	ret->why = vds_x64_walk_last(space, tlb, upper & ~VDS_PAGE_MASK, va,
+				     ret, &ret->pa);
+	finish_walk(ret);
 }

@@ -115,9 +115,17 @@ struct vds_walk {
 	bool hardware;		/* present at every level */
 	/* Effective rights over all levels, if hardware. */
 	bool writable, user, executable;
+	bool upper_writable;	/* all levels above the last one allow writes */
 };
 
 void vds_space_walk(const struct vds_space *space, struct vds_tlb *tlb,
 		    uint64_t va, struct vds_walk *ret);
+/*
+ * The same for whom the last step is enough: where the cache knows the table
+ * of the last level, the steps above it are left out. All spaces of one dtb
+ * that are walked so must resolve upper levels alike.
+ */
+void vds_space_walk_page(const struct vds_space *space, struct vds_tlb *tlb,
+			 uint64_t va, struct vds_walk *ret);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside of the translation cache: two direct-mapped arrays, one of whole
+ * Inside of the translation cache: direct-mapped arrays, one of whole
  * translations, one of the tables that hold the last level (so that a miss in
- * the first costs one read of the image in place of four). Only successes are
- * kept: what is absent is rare, and its reason is worth finding again.
+ * the first costs one read of the image in place of four), and one of those
+ * tables with what the levels above them allow, for reported walks. Only
+ * successes are kept: what is absent is rare, and its reason is worth finding
+ * again.
  */
 #ifndef VDS_PAGING_TLB_H
 #define VDS_PAGING_TLB_H
@@ -15,8 +17,14 @@
 /* 1024 * 24 bytes: 2 GiB of reach. */
 #define VDS_TLB_TABLES 1024u
 
+/* In `pa` of an entry of `walks`: what the levels above the table say. */
+#define VDS_TLB_HARDWARE 0x1u
+#define VDS_TLB_WRITABLE 0x2u
+#define VDS_TLB_USER 0x4u
+#define VDS_TLB_EXECUTABLE 0x8u
+
 struct vds_tlb_entry {
-	uint64_t id;	/* of the space; 0 = free */
+	uint64_t id;	/* of the space, or its dtb | 1; 0 = free */
 	uint64_t key;	/* va >> 12, or va >> 21 for tables */
 	uint64_t pa;	/* of the page or the table */
 };
@@ -24,6 +32,7 @@ struct vds_tlb_entry {
 struct vds_tlb {
 	struct vds_tlb_entry pages[VDS_TLB_PAGES];
 	struct vds_tlb_entry tables[VDS_TLB_TABLES];
+	struct vds_tlb_entry walks[VDS_TLB_TABLES];
 };
 
 /*

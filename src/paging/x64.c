@@ -75,6 +75,8 @@ static void report_step(struct vds_walk *report, uint64_t entry_pa,
 			.resolved = level->resolved,
 		};
 	report->hardware &= present;
+	if (level->number > 1)
+		report->upper_writable &= (level->entry & VDS_PTE_WRITE) != 0;
 	report->writable &= (level->entry & VDS_PTE_WRITE) != 0;
 	report->user &= (level->entry & VDS_PTE_USER) != 0;
 	report->executable &= !(level->entry & VDS_PTE_NX);
@@ -140,4 +142,16 @@ enum vds_why vds_x64_walk(const struct vds_space *space, struct vds_tlb *tlb,
 				    va >> level_shift(2), table);
 	}
 	return VDS_BAD_DATA;	/* not reached: level 1 is final */
+}
+
+enum vds_why vds_x64_walk_last(const struct vds_space *space,
+			       struct vds_tlb *tlb, uint64_t table,
+			       uint64_t va, struct vds_walk *report,
+			       uint64_t *ret_pa)
+{
+	struct level level = {.number = 1};
+	enum vds_why why = step(space, tlb, table, va, &level, report);
+	if (!why)
+		*ret_pa = level.next | (va & VDS_PAGE_MASK);
+	return why;
 }

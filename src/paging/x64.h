@@ -14,5 +14,10 @@
 enum vds_why vds_x64_walk(const struct vds_space *space, struct vds_tlb *tlb,
 			  uint64_t va, struct vds_walk *report,
 			  uint64_t *ret_pa);
+/* The last step alone, in the table at @table. */
+enum vds_why vds_x64_walk_last(const struct vds_space *space,
+			       struct vds_tlb *tlb, uint64_t table,
+			       uint64_t va, struct vds_walk *report,
+			       uint64_t *ret_pa);
 
 #endif
