@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sharedpages: the pages of what is shared, one by one: where each is resident,
- * which views' page tables lead to that frame, and which hold a copy of their
- * own. One row per run of pages that are alike in all of that.
+ * sharedpages (sharedmem --pages): the pages of what is shared: where each is,
+ * which views' page tables lead to it, and which hold a copy of their own. One
+ * row per run of pages that are alike in all of that; the evidence itself is the
+ * SDK's (vadose/evidence.h), and what sharedmem grades by.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <vadose/columns.h>
+#include <vadose/evidence.h>
 #include <vadose/object.h>
-#include <vadose/pfn.h>
 #include <vadose/plugin.h>
 #include <vadose/sharing.h>
 
 #include "choice.h"
 
 #define PAGE 4096
-/* Prototype PTEs looked at in one step. */
-#define CHUNK 64
 /* At most so many process ids stand in a row (bounded lines). */
 #define MAX_PIDS 64
-/* Entries of page tables looked at for one group; a hostile one ends here. */
-#define MAX_LOOKUPS ((uint64_t)1 << 22)
+/* Pieces of physical memory that a row lists; a further one begins a new row. */
+#define MAX_PIECES 64
 
 enum {
 	COL_SECTION_ID,
@@ -46,6 +44,11 @@ enum {
 	COL_PROTO,
 	COL_PTE,
 	COL_KNOWN_GOOD,
+	COL_FRAMES,
+	COL_PRIVATE_OUT,
+	COL_UNTOUCHED,
+	COL_BLOCKED,
+	COL_UNKNOWN,
 	NUM_COLS,
 };
 
@@ -73,9 +76,14 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_PRIVATE_PIDS] = {"pages.private_pids", VDS_KIND_INTS, 0, "Copies in", NULL, "process ids of the views with copies of their own", NULL},
 	[COL_PFN_AGREES] = {"pages.pfn_agrees", VDS_KIND_BOOL, WIDE, "PFN agrees", NULL, "the PFN database says that the frames belong to these prototype PTEs", NULL},
 	[COL_SHARE_COUNT] = {"pages.share_count", VDS_KIND_INT, WIDE, "Share count", NULL, "page-table entries that map each frame, by the PFN database; more than pages.mapped: some are not found", NULL},
-	[COL_PROTO] = {"pages.prototype.va", VDS_KIND_ADDR, WIDE, "Prototype PTE at", NULL, "address of the first prototype PTE", NULL},
+	[COL_PROTO] = {"pages.prototype.va", VDS_KIND_ADDR, KEY | WIDE, "Prototype PTE at", NULL, "address of the first prototype PTE", NULL},
 	[COL_PTE] = {"pages.prototype.entry", VDS_KIND_HEX, WIDE, "Prototype PTE", NULL, "content of the first prototype PTE", NULL},
 	[COL_KNOWN_GOOD] = {"section.known_good", VDS_KIND_STR, WIDE, "Known", NULL, "a region that every process shares, recognised by identity", NULL},
+	[COL_FRAMES] = {"pages.frames", VDS_KIND_STRS, WIDE, "Frames", NULL, "physical addresses of all shared pages of the run, in order: first-last byte of each piece", NULL},
+	[COL_PRIVATE_OUT] = {"pages.private_paged_out", VDS_KIND_INT, WIDE, "Copies paged out", "views", "of pages.private: views whose copy is in a page file", NULL},
+	[COL_UNTOUCHED] = {"pages.untouched", VDS_KIND_INT, WIDE, "Untouched", "views", "views with no entry of their own yet, or one that asks the prototype PTE", NULL},
+	[COL_BLOCKED] = {"pages.blocked", VDS_KIND_INT, WIDE, "Blocked", "views", "views whose entry holds no page: guard, no access, decommitted", NULL},
+	[COL_UNKNOWN] = {"pages.unknown", VDS_KIND_INT, WIDE, "Unknown", "views", "views whose page tables are not in the image: perhaps mapped, perhaps not", NULL},
 };
 
 static const struct vds_option options[] = {
@@ -90,43 +98,25 @@ struct context {
 	size_t num_shown;
 };
 
-/* What is the same for a run of pages. */
-struct span {
-	uint64_t first, last;
-	const char *state;
-	struct vds_section_page page;	/* the first */
-	uint64_t frame;			/* of the first; 0 = none */
-	uint64_t *mapped, *copied;	/* a bit per view of the group */
-	size_t num_views, num_mapped, num_copied;
-	enum vds_grade grade;
-	enum vds_why pfn_why;		/* whether the next two are known */
-	bool pfn_agrees;
-	uint64_t share_count;
+/* Frames that lie one behind the other. */
+struct piece {
+	uint64_t first, last;	/* bytes, inclusive */
 };
 
-/* A group on its way from page to page. */
+/* A group, and the run of pages that its next row is about. */
 struct scan {
 	struct vds_run *run;
-	const struct context *c;
 	const struct vds_share_group *group;
 	const struct vds_view *const *views;
-	const struct vds_section *section;
-	uint64_t *frames;	/* of each view, for one page */
-	uint64_t *sorted;
-	uint64_t *blank_end;	/* per view: no entries before this page */
 	size_t words;		/* of the bit sets */
-	struct span now, open;
 	bool has_open;
-	uint64_t lookups, pages;
-	const struct vds_process *any;
+	struct vds_page_evidence open;
+	struct vds_section_page page;
+	uint64_t *mapped, *copied;
+	struct piece pieces[MAX_PIECES];
+	size_t num_pieces;
 	struct vds_value row[NUM_COLS];	/* cells of section and group */
 };
-
-static bool is_resident(enum vds_page_state state)
-{
-	return state == VDS_PAGE_PRESENT || state == VDS_PAGE_TRANSITION ||
-	       state == VDS_PAGE_OUT_OF_IMAGE;
-}
 
 static struct vds_value pids_of(const struct scan *s, const uint64_t *bits)
 {
@@ -149,256 +139,153 @@ static struct vds_value pids_of(const struct scan *s, const uint64_t *bits)
 	return vds_ints(pids, n, truncated);
 }
 
-static struct vds_error *close_span(struct scan *s)
+/* "0x0000000020bcb000-0x0000000020bccfff", one string for each piece. */
+static struct vds_value frames_of(const struct scan *s)
 {
-	const struct span *span = &s->open;
+	enum { LEN = 38 };	/* with its NUL */
+	char *text = vds_alloc(s->run, s->num_pieces, LEN);
+	if (!text)
+		return vds_absent(VDS_NOT_APPLICABLE);
+	for (size_t i = 0; i < s->num_pieces; i++) {
+		const char *piece = vds_sprintf(
+			s->run, "0x%016llx-0x%016llx",
+			(unsigned long long)s->pieces[i].first,
+			(unsigned long long)s->pieces[i].last);
+		if (!piece)
+			return vds_absent(VDS_NOT_APPLICABLE);
+		memcpy(text + i * LEN, piece, LEN);
+	}
+	return (struct vds_value){.kind = VDS_KIND_STRS, .s = text,
+				  .count = (uint32_t)(s->num_pieces * LEN)};
+}
+
+static void fill_views(const struct scan *s, struct vds_value *row)
+{
+	const struct vds_page_evidence *e = &s->open;
+	row[COL_VIEWS] = vds_int((int64_t)e->num_views);
+	row[COL_MAPPED] = vds_int((int64_t)e->num_mapped);
+	row[COL_PRIVATE] = vds_int((int64_t)e->num_private);
+	row[COL_PRIVATE_OUT] = vds_int((int64_t)e->num_private_out);
+	row[COL_UNTOUCHED] = vds_int((int64_t)e->num_untouched);
+	row[COL_BLOCKED] = vds_int((int64_t)e->num_blocked);
+	row[COL_UNKNOWN] = vds_int((int64_t)e->num_unknown);
+	if (e->num_mapped)
+		row[COL_MAPPED_PIDS] = pids_of(s, s->mapped);
+	if (e->num_private)
+		row[COL_PRIVATE_PIDS] = pids_of(s, s->copied);
+}
+
+/* Where the run lies; without a section only its prototype PTEs are known. */
+static void fill_place(const struct scan *s, uint64_t first, uint64_t last,
+		       struct vds_value *row)
+{
+	row[COL_SIZE] = vds_size((last - first + 1) * PAGE);
+	if (!s->group->has_pages) {
+		row[COL_FIRST] = row[COL_LAST] = row[COL_OFFSET] =
+			vds_absent(VDS_BAD_DATA);
+		return;
+	}
+	row[COL_FIRST] = vds_int((int64_t)first);
+	row[COL_LAST] = vds_int((int64_t)last);
+	row[COL_OFFSET] = vds_size(first * PAGE);
+}
+
+static struct vds_error *close_run(struct scan *s)
+{
+	const struct vds_page_evidence *e = &s->open;
 	struct vds_value row[NUM_COLS];
 	if (!s->has_open)
 		return NULL;
 	s->has_open = false;
 	memcpy(row, s->row, sizeof(row));
-	row[COL_FIRST] = vds_int((int64_t)span->first);
-	row[COL_LAST] = vds_int((int64_t)span->last);
-	row[COL_OFFSET] = vds_size(span->first * PAGE);
-	row[COL_SIZE] = vds_size((span->last - span->first + 1) * PAGE);
-	row[COL_STATE] = vds_str(span->state);
-	if (span->frame)
-		row[COL_FRAME] = vds_addr(span->frame);
-	row[COL_GRADE] = vds_str(vds_grade_str(span->grade));
-	row[COL_PFN_AGREES] = vds_or(span->pfn_why,
-				     vds_bool(span->pfn_agrees));
-	row[COL_SHARE_COUNT] = vds_or(span->pfn_why,
-				      vds_int((int64_t)span->share_count));
-	if (span->num_views) {
-		row[COL_VIEWS] = vds_int((int64_t)span->num_views);
-		row[COL_MAPPED] = vds_int((int64_t)span->num_mapped);
-		row[COL_PRIVATE] = vds_int((int64_t)span->num_copied);
-		if (span->num_mapped)
-			row[COL_MAPPED_PIDS] = pids_of(s, span->mapped);
-		if (span->num_copied)
-			row[COL_PRIVATE_PIDS] = pids_of(s, span->copied);
+	fill_place(s, e->first, e->last, row);
+	fill_views(s, row);
+	row[COL_STATE] = vds_str(vds_page_state_str(s->page.state));
+	row[COL_GRADE] = vds_str(vds_grade_str(e->grade));
+	row[COL_PFN_AGREES] = vds_or(e->pfn_why, vds_bool(e->pfn_agrees));
+	row[COL_SHARE_COUNT] = vds_or(e->pfn_why,
+				      vds_int((int64_t)e->share_count));
+	if (e->frame) {
+		row[COL_FRAME] = vds_addr(e->frame);
+		row[COL_FRAMES] = frames_of(s);
 	}
-	if (span->page.pte_address) {
-		row[COL_PROTO] = vds_addr(span->page.pte_address);
-		row[COL_PTE] = vds_or(span->page.pte_why,
-				      vds_hex(span->page.pte));
+	if (s->page.pte_address) {
+		row[COL_PROTO] = vds_addr(s->page.pte_address);
+		row[COL_PTE] = vds_or(s->page.pte_why, vds_hex(s->page.pte));
 	}
 	return vds_emit(s->run, row);
 }
 
-static bool is_alike(const struct scan *s)
+static bool is_alike(const struct scan *s, const struct vds_page_evidence *e)
 {
-	const struct span *a = &s->open, *b = &s->now;
-	return a->last + 1 == b->first && !strcmp(a->state, b->state) &&
-	       a->grade == b->grade && a->num_views == b->num_views &&
-	       a->num_mapped == b->num_mapped &&
-	       a->num_copied == b->num_copied && a->pfn_why == b->pfn_why &&
-	       a->pfn_agrees == b->pfn_agrees &&
-	       a->share_count == b->share_count &&
-	       !memcmp(a->mapped, b->mapped, s->words * 8) &&
-	       !memcmp(a->copied, b->copied, s->words * 8);
+	const struct vds_page_evidence *o = &s->open;
+	return o->last + 1 == e->first && s->page.state == e->page->state &&
+	       s->page.pte_why == e->page->pte_why &&
+	       !s->page.pte_address == !e->page->pte_address &&
+	       o->grade == e->grade && !o->frame == !e->frame &&
+	       o->num_views == e->num_views &&
+	       o->num_private_out == e->num_private_out &&
+	       o->num_untouched == e->num_untouched &&
+	       o->num_blocked == e->num_blocked &&
+	       o->num_unknown == e->num_unknown && o->pfn_why == e->pfn_why &&
+	       o->pfn_agrees == e->pfn_agrees &&
+	       o->share_count == e->share_count &&
+	       !memcmp(s->mapped, e->mapped, s->words * 8) &&
+	       !memcmp(s->copied, e->copied, s->words * 8);
 }
 
-/* Adds what was seen of the pages of `now` to the open run, or begins one. */
-static struct vds_error *add_span(struct scan *s)
+/* Adds the frame to the open run's pieces; false if it has no room. */
+static bool add_frame(struct scan *s, uint64_t frame)
 {
-	if (s->has_open && is_alike(s)) {
-		s->open.last = s->now.last;
+	struct piece *last = &s->pieces[s->num_pieces];
+	if (s->num_pieces && last[-1].last + 1 == frame) {
+		last[-1].last += PAGE;
+		return true;
+	}
+	if (s->num_pieces == MAX_PIECES)
+		return false;
+	*last = (struct piece){frame, frame + PAGE - 1};
+	s->num_pieces++;
+	return true;
+}
+
+static struct vds_error *visit(void *ctx, const struct vds_page_evidence *e)
+{
+	struct scan *s = ctx;
+	if (s->has_open && is_alike(s, e) &&
+	    (!e->frame || add_frame(s, e->frame))) {
+		s->open.last = e->last;
 		return NULL;
 	}
-	struct vds_error *err = close_span(s);
-	struct span old = s->open;
-	s->open = s->now;
-	s->now.mapped = old.mapped;
-	s->now.copied = old.copied;
+	struct vds_error *err = close_run(s);
+	s->open = *e;
+	s->page = *e->page;
+	memcpy(s->mapped, e->mapped, s->words * 8);
+	memcpy(s->copied, e->copied, s->words * 8);
+	s->num_pieces = 0;
+	if (e->frame)
+		add_frame(s, e->frame);
 	s->has_open = true;
 	return err;
 }
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/*
- * Asks the page tables of view @i for @page. Returns the page up to which
- * (exclusive) the answer is the same.
- */
-static uint64_t look(struct scan *s, size_t i, uint64_t page)
-{
-	const struct vds_view *view = s->views[i];
-	struct vds_page at;
-	uint64_t va;
-	s->frames[i] = 0;
-	if (page < view->first_page)
-		return view->first_page;
-	if (page > view->last_page)
-		return UINT64_MAX;
-	s->now.num_views++;
-	if (page < s->blank_end[i])
-		return s->blank_end[i];
-	s->lookups++;
-	if (!vds_view_page_at(s->run, view, page, &va, &at))
-		return view->last_page + 1;
-	if ((at.via == VDS_VIA_HARDWARE || at.via == VDS_VIA_PTE) &&
-	    is_resident(at.state))
-		s->frames[i] = at.pa;
-	if (!at.absent_span)
-		return page + 1;
-	uint64_t left = at.absent_span - (va & (at.absent_span - 1));
-	s->blank_end[i] = page + left / PAGE;
-	return s->blank_end[i];
-}
-
-static int compare_u64(const void *pa, const void *pb)
-{
-	uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
-	return a < b ? -1 : a > b;
-}
-
-/*
- * The frame that most views have in common, at least two; 0 = none. Copies are
- * frames of their own, so nothing else can be in common.
- */
-static uint64_t common_frame(struct scan *s)
-{
-	size_t n = s->group->num_views, best = 1;
-	uint64_t frame = 0;
-	memcpy(s->sorted, s->frames, n * sizeof(*s->sorted));
-	qsort(s->sorted, n, sizeof(*s->sorted), compare_u64);
-	for (size_t i = 0, run = 0; i < n; i++) {
-		run = i && s->sorted[i] == s->sorted[i - 1] ? run + 1 : 1;
-		if (s->sorted[i] && run > best) {
-			best = run;
-			frame = s->sorted[i];
-		}
-	}
-	return frame;
-}
-
-/*
- * What the PFN database says of the shared frame: does it belong to this
- * prototype PTE? ShareCount counts PTEs only while the page is active.
- */
-static void ask_pfn(struct scan *s, const struct vds_section_page *page)
-{
-	struct span *now = &s->now;
-	struct vds_pfn pfn;
-	now->pfn_agrees = false;
-	now->share_count = 0;
-	now->pfn_why = VDS_NOT_APPLICABLE;
-	if (!is_resident(page->state))
-		return;
-	now->pfn_why = vds_pfn_at(s->any, page->pa / PAGE, &pfn);
-	if (now->pfn_why)
-		return;
-	now->pfn_agrees = pfn.prototype && pfn.pte_address == page->pte_address;
-	now->share_count = pfn.list == VDS_LIST_ACTIVE ? pfn.share_count : 0;
-}
-
-/* Tells shared frames from copies, in all views of the page. */
-static void sort_views(struct scan *s, const struct vds_section_page *page)
-{
-	struct span *now = &s->now;
-	bool readable = page->state != VDS_PAGE_UNREADABLE_PROTO;
-	now->frame = is_resident(page->state) ? page->pa :
-		     readable ? 0 : common_frame(s);
-	for (size_t i = 0; i < s->group->num_views; i++) {
-		if (!s->frames[i])
-			continue;
-		if (s->frames[i] == now->frame) {
-			now->mapped[i / 64] |= UINT64_C(1) << i % 64;
-			now->num_mapped++;
-		} else if (readable || now->frame) {
-			now->copied[i / 64] |= UINT64_C(1) << i % 64;
-			now->num_copied++;
-		}
-	}
-	ask_pfn(s, page);
-	now->grade = now->num_mapped > 1 ? VDS_GRADE_HARDWARE :
-		     now->num_views < 2 ? VDS_GRADE_NONE :
-		     now->pfn_agrees ? VDS_GRADE_PFN :
-		     readable ? VDS_GRADE_STRUCTURAL : VDS_GRADE_METADATA;
-}
-
-/*
- * Looks at @first and, if the section says the same of them, at the pages up to
- * @end (exclusive) as far as all views do, too. *ret_next is the page after.
- */
-static struct vds_error *look_all(struct scan *s,
-				  const struct vds_section_page *page,
-				  uint64_t first, uint64_t end,
-				  uint64_t *ret_next)
-{
-	struct span *now = &s->now;
-	memset(now->mapped, 0, s->words * 8);
-	memset(now->copied, 0, s->words * 8);
-	now->num_views = now->num_mapped = now->num_copied = 0;
-	now->first = first;
-	now->page = *page;
-	now->state = vds_page_state_str(page->state);
-	for (size_t i = 0; i < s->group->num_views; i++)
-		end = min_u64(end, look(s, i, first));
-	sort_views(s, page);
-	now->last = end - 1;
-	s->pages++;
-	*ret_next = end;
-	return add_span(s);
-}
-
 /* What lies past the bounds: one row that says so. */
-static struct vds_error *give_up(struct scan *s, uint64_t page)
+static struct vds_error *emit_rest(struct scan *s, uint64_t page)
 {
-	struct vds_error *err = close_span(s);
-	memset(s->open.mapped, 0, s->words * 8);
-	memset(s->open.copied, 0, s->words * 8);
-	s->open.first = page;
-	s->open.last = s->group->last_page;
-	s->open.state = "not-looked-at";
-	s->open.page = (struct vds_section_page){0};
-	s->open.frame = 0;
-	s->open.num_views = s->open.num_mapped = s->open.num_copied = 0;
-	s->open.grade = VDS_GRADE_NONE;
-	s->open.pfn_why = VDS_NOT_APPLICABLE;
-	s->has_open = true;
-	return err ? err : close_span(s);
-}
-
-static struct vds_error *walk(struct scan *s, const struct vds_process *any)
-{
-	struct vds_section_page pages[CHUNK];
-	uint64_t page = s->group->first_page, end = s->group->last_page + 1;
-	uint64_t max = vds_option_uint(s->run, "max-pages");
-	struct vds_error *err = NULL;
-	while (!err && page < end) {
-		uint64_t alike;
-		if (s->pages >= max || s->lookups >= MAX_LOOKUPS)
-			return give_up(s, page);
-		size_t n = vds_section_pages_at(any, s->section, page, pages,
-						CHUNK, &alike);
-		for (size_t i = 0; !err && i < n && page < end; i++) {
-			uint64_t stop = page + min_u64(alike, end - page);
-			do {
-				err = look_all(s, &pages[i], page, stop,
-					       &page);
-			} while (!err && page < stop && s->pages < max &&
-				 s->lookups < MAX_LOOKUPS);
-		}
-	}
-	return err ? err : close_span(s);
-}
-
-static const struct vds_view *first_view(const struct vds_sharing *sharing,
-					 const struct vds_share_group *group)
-{
-	return sharing->views[group->first_view];
+	struct vds_value row[NUM_COLS];
+	memcpy(row, s->row, sizeof(row));
+	fill_place(s, page, s->group->last_page, row);
+	row[COL_STATE] = vds_str("not-looked-at");
+	if (!s->group->has_pages)
+		row[COL_PROTO] = vds_addr(page * 8);
+	return vds_emit(s->run, row);
 }
 
 static void fill_section(struct vds_run *run, const struct context *c,
 			 const struct vds_share_group *group,
 			 struct vds_value *v)
 {
-	const struct vds_view *view = first_view(c->sharing, group);
+	const struct vds_view *view = c->sharing->views[group->first_view];
 	const struct vds_section *section = choice_section(view);
 	enum vds_why why = view->section ? view->section->why : VDS_BAD_DATA;
 	v[COL_SECTION_ID] = vds_addr(section ? section->control_area :
@@ -419,44 +306,33 @@ static void fill_section(struct vds_run *run, const struct context *c,
 					   vds_absent(section->file_name_why);
 }
 
-/* The views could not be placed in a section: nothing is known page by page. */
-static struct vds_error *emit_unplaced(const struct scan *s)
-{
-	struct vds_value row[NUM_COLS];
-	memcpy(row, s->row, sizeof(row));
-	row[COL_FIRST] = row[COL_LAST] = row[COL_OFFSET] = row[COL_SIZE] =
-		row[COL_STATE] = vds_absent(VDS_BAD_DATA);
-	row[COL_VIEWS] = vds_int((int64_t)s->group->num_views);
-	row[COL_GRADE] = vds_str(vds_grade_str(VDS_GRADE_METADATA));
-	return vds_emit(s->run, row);
-}
-
 static struct vds_error *emit_group(struct vds_run *run, size_t index,
 				    void *ctx)
 {
 	const struct context *c = ctx;
 	const struct vds_share_group *group =
 		&c->sharing->groups[c->shown[index]];
-	const struct vds_process *any = vds_process_at(run, 0);
-	size_t n = group->num_views, words = (n + 63) / 64;
-	struct scan s = {
-		.run = run, .any = any, .c = c, .group = group, .words = words,
-		.views = c->sharing->views + group->first_view,
-		.section = choice_section(first_view(c->sharing, group)),
-		.frames = vds_alloc(run, n, 8), .sorted = vds_alloc(run, n, 8),
-		.blank_end = vds_alloc(run, n, 8),
-		.now = {.mapped = vds_alloc(run, words, 8),
-			.copied = vds_alloc(run, words, 8)},
-		.open = {.mapped = vds_alloc(run, words, 8),
-			 .copied = vds_alloc(run, words, 8)},
-	};
-	if (!any || !s.frames || !s.sorted || !s.blank_end || !s.now.mapped ||
-	    !s.now.copied || !s.open.mapped || !s.open.copied)
+	struct scan *s = vds_alloc(run, 1, sizeof(*s));
+	if (!s)
 		return &vds_enomem;
-	fill_section(run, c, group, s.row);
-	if (!group->has_pages || !s.section)
-		return emit_unplaced(&s);
-	return walk(&s, any);
+	s->run = run;
+	s->group = group;
+	s->views = c->sharing->views + group->first_view;
+	s->words = (group->num_views + 63) / 64;
+	s->mapped = vds_alloc(run, s->words, 8);
+	s->copied = vds_alloc(run, s->words, 8);
+	if (!s->mapped || !s->copied)
+		return &vds_enomem;
+	fill_section(run, c, group, s->row);
+	uint64_t end;
+	struct vds_error *err = vds_share_group_pages(
+		run, c->sharing, group, vds_option_uint(run, "max-pages"),
+		visit, s, &end);
+	if (!err)
+		err = close_run(s);
+	if (!err && end <= group->last_page)
+		err = emit_rest(s, end);
+	return err;
 }
 
 static struct vds_error *run_sharedpages(struct vds_run *run,

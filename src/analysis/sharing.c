@@ -52,20 +52,10 @@ struct interval {
 
 static struct interval interval_of(const struct vds_view *view)
 {
-	if (view->has_pages)
-		return (struct interval){view->section->control_area,
-					 view->first_page, view->last_page};
-	uint64_t pages = (view->end - view->start) / VDS_PAGE_SIZE;
-	uint64_t first = view->first_prototype_pte / 8;
-	/*
-	 * The array is contiguous up to LastContiguousPte only (all ones for
-	 * images), so no claim is made past it.
-	 */
-	uint64_t last = first + pages;
-	uint64_t contiguous = view->last_contiguous_pte / 8;
-	if (contiguous >= first && contiguous < last)
-		last = contiguous;
-	return (struct interval){0, first, last};
+	struct interval at = {.axis = view->has_pages ?
+			      view->section->control_area : 0};
+	vds_view_extent(view, &at.first, &at.last);
+	return at;
 }
 
 /* Sort keys: views themselves are large and stay where they are. */

@@ -76,6 +76,23 @@ struct vds_error *vds_views_collect(const struct vds_process *process,
 	return NULL;
 }
 
+void vds_view_extent(const struct vds_view *view, uint64_t *ret_first,
+		     uint64_t *ret_last)
+{
+	if (view->has_pages) {
+		*ret_first = view->first_page;
+		*ret_last = view->last_page;
+		return;
+	}
+	uint64_t pages = (view->end - view->start) / VDS_PAGE_SIZE;
+	uint64_t contiguous = view->last_contiguous_pte / 8;
+	*ret_first = view->first_prototype_pte / 8;
+	*ret_last = *ret_first + pages;
+	/* All ones for images. */
+	if (contiguous >= *ret_first && contiguous < *ret_last)
+		*ret_last = contiguous;
+}
+
 void vds_view_place(struct vds_view *view, const struct vds_section *section)
 {
 	view->section = section;

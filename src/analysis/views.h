@@ -36,6 +36,14 @@ struct vds_error *vds_views_collect(const struct vds_process *process,
 void vds_view_place(struct vds_view *view, const struct vds_section *section);
 
 /*
+ * The pages that a view shows, inclusive: of its section if they were placed,
+ * else the kernel addresses of prototype PTEs / 8, as far as the VAD says that
+ * they are contiguous.
+ */
+void vds_view_extent(const struct vds_view *view, uint64_t *ret_first,
+		     uint64_t *ret_last);
+
+/*
  * Cuts @views into groups. @views are in (process, start) order, which the
  * order of the result builds on; *ret_views points to them in group order. All
  * results live in @arena. @processes is the process table (for sessions).

@@ -314,6 +314,17 @@ static enum vds_why resolve_upper(const struct vds_space *space,
 	return VDS_PRESENT;
 }
 
+void vds_process_tables(const struct vds_process *process,
+			struct vds_space *ret)
+{
+	const struct vds_kernel *kernel = process->task->kernel;
+	*ret = (struct vds_space){
+		.image = kernel->image, .dtb = process->dtb,
+		.levels = kernel->space.levels, .resolve = resolve_upper,
+		.ctx = (void *)kernel,
+	};
+}
+
 static void take_leaf(struct lookup *l, const struct vds_walk *walk,
 		      const struct vds_walk_step *leaf)
 {
@@ -345,11 +356,8 @@ void vds_page_at(const struct vds_process *process, const struct vds_vad *vad,
 		.process = process, .kernel = task->kernel, .tlb = task->tlb,
 		.vad = vad, .va = va & ~VDS_PAGE_MASK, .page = ret,
 	};
-	struct vds_space space = {
-		.image = l.kernel->image, .dtb = process->dtb,
-		.levels = l.kernel->space.levels, .resolve = resolve_upper,
-		.ctx = (void *)l.kernel,
-	};
+	struct vds_space space;
+	vds_process_tables(process, &space);
 	*ret = (struct vds_page){
 		.page_size = VDS_PAGE_SIZE, .proto_why = VDS_NOT_APPLICABLE,
 		.protection_why = VDS_NOT_APPLICABLE,

@@ -30,4 +30,11 @@ void vds_proto_locate(const struct vds_process *process,
 void vds_process_space(const struct vds_process *process,
 		       struct vds_space *ret);
 
+/*
+ * The process's page tables alone: of what isn't present, only the tables above
+ * the PTE are resolved (they may be in transition).
+ */
+void vds_process_tables(const struct vds_process *process,
+			struct vds_space *ret);
+
 #endif

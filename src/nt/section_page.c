@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A section's own pages, whoever maps them. */
+#include "nt/section_page.h"
+
 #include "base/bytes.h"
 #include "base/util.h"
 #include "nt/kernel.h"
 #include "nt/pte.h"
 #include "nt/task.h"
-#include "vadose/section.h"
 
 static enum vds_page_state state_of(const struct vds_pte *pte)
 {
@@ -99,19 +100,20 @@ static uint64_t absent_from(struct vds_task *task, uint64_t va)
 
 #define PTES_PER_PAGE (VDS_PAGE_SIZE / 8)
 
-/* Entries of an array of @left more; the caller has set ret[0].pte_address. */
-static size_t take_array(struct vds_task *task, struct vds_section_page *ret,
-			 size_t max, uint64_t left, uint64_t *ret_alike)
+size_t vds_proto_pages_at(struct vds_task *task, uint64_t address,
+			  struct vds_section_page *ret, size_t max,
+			  uint64_t left, uint64_t *ret_alike)
 {
 	uint8_t raw[VDS_PAGE_SIZE];
-	uint64_t address = ret[0].pte_address;
 	uint64_t n = PTES_PER_PAGE - (address & VDS_PAGE_MASK) / 8;
 	n = VDS_MIN(VDS_MIN(n, left), (uint64_t)max);
 	enum vds_why why = address & 7 ? VDS_BAD_ADDRESS :
 			   vds_task_read(task, address, raw, (size_t)n * 8);
 	if (why) {
-		ret[0].pte_why = why;
-		ret[0].state = VDS_PAGE_UNREADABLE_PROTO;
+		ret[0] = (struct vds_section_page){
+			.state = VDS_PAGE_UNREADABLE_PROTO,
+			.pte_address = address, .pte_why = why,
+		};
 		*ret_alike = VDS_MIN(left, absent_from(task, address) / 8);
 		*ret_alike = VDS_MAX(*ret_alike, (uint64_t)1);
 		return 1;
@@ -145,11 +147,10 @@ size_t vds_section_pages_at(const struct vds_process *process,
 		return 1;
 	}
 	uint64_t index = page - s->first_page;
-	if (s->base) {
-		ret[0].pte_address = s->base + 8 * index;
-		return take_array(process->task, ret, max, s->ptes - index,
-				  ret_alike);
-	}
+	if (s->base)
+		return vds_proto_pages_at(process->task, s->base + 8 * index,
+					  ret, max, s->ptes - index,
+					  ret_alike);
 	/* No array was made yet: nobody touched this part of the file. */
 	if (section->backing == VDS_BACKING_DATA)
 		ret[0].state = VDS_PAGE_FILE_NOT_RESIDENT;

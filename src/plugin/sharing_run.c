@@ -143,10 +143,10 @@ static struct vds_error *grade(struct vds_run *run, size_t index, void *ctx)
 	struct build *build = ctx;
 	struct vds_share_group *group = &build->groups[index];
 	size_t min = VDS_MAX(build->options->min_views, (size_t)2);
-	if (group->num_views >= min)
-		vds_group_grade(group, build->order + group->first_view,
-				process_of, run);
-	return NULL;
+	if (group->num_views < min)
+		return NULL;
+	return vds_group_grade(group, build->order + group->first_view,
+			       process_of, run);
 }
 
 /* Control areas are asked in batches, too. */
