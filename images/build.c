@@ -14,8 +14,9 @@ static void reserve(struct world *w)
 	for (const struct table_hint *h = scene->tables; h; h = h->next)
 		mem_reserve(w, h->pa / VDS_PAGE_SIZE);
 	for (const struct section *s = scene->sections; s; s = s->next)
-		if (s->at_frame)
-			mem_reserve(w, s->at_frame);
+		for (uint32_t i = 0; s->at_frame &&
+		     i < (s->large ? s->pages : 1); i++)
+			mem_reserve(w, s->at_frame + i);
 	for (const struct process *p = scene->processes; p; p = p->next)
 		for (const struct view *v = p->views; v; v = v->next)
 			for (uint32_t i = 0; v->at_frame &&

@@ -282,6 +282,38 @@ static void poke(struct fault *f)
 	put64(f->w, va, value);
 }
 
+/* The database's entry of the section's page number @f->number. */
+static uint64_t pfn_entry(struct fault *f)
+{
+	uint64_t pfn = f->number < f->section->pages
+		? f->section->frames[f->number] : 0;
+
+	if (!pfn)
+		fail(f, "that page is not resident");
+	return f->w->pfn_db + pfn * size_of(f->w, "_MMPFN");
+}
+
+/* It says that the frame belongs to another prototype PTE. */
+static void pfn_other(struct fault *f)
+{
+	put(f->w, &f->w->kernel, pfn_entry(f), "_MMPFN", "PteAddress",
+	    section_proto(f->section, 0) + 0x10000);
+}
+
+/* It says that the frame is a private page. */
+static void pfn_private(struct fault *f)
+{
+	put(f->w, &f->w->kernel, pfn_entry(f), "_MMPFN", "u4.PrototypePte", 0);
+}
+
+static void pfn_gone(struct fault *f)
+{
+	uint8_t zeros[128] = { 0 };
+
+	space_write(f->w, &f->w->kernel, pfn_entry(f), zeros,
+		    VDS_MIN(size_of(f->w, "_MMPFN"), sizeof(zeros)));
+}
+
 static void zero_frame(struct fault *f)
 {
 	memset(mem_page(f->w, f->number / VDS_PAGE_SIZE), 0, VDS_PAGE_SIZE);
@@ -303,6 +335,9 @@ static const struct {
 	{ "frame-beyond", ON_PROCESS, frame_beyond },
 	{ "handle-wild", ON_PROCESS, handle_wild },
 	{ "name-wild", ON_SECTION, name_wild },
+	{ "pfn-gone", ON_SECTION, pfn_gone },
+	{ "pfn-other", ON_SECTION, pfn_other },
+	{ "pfn-private", ON_SECTION, pfn_private },
 	{ "pid", ON_PROCESS, wrong_pid },
 	{ "poke", ON_NUMBER, poke },
 	{ "protos-paged", ON_SECTION, paged_protos },

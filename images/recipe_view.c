@@ -65,6 +65,7 @@ static const struct option_key view_keys[] = {
 	KEY(view_args, "unlinked", OPT_FLAG, view.unlinked),
 	KEY(view_args, "commit", OPT_FLAG, view.commit),
 	KEY(view_args, "frame", OPT_U64, view.at_frame),
+	KEY(view_args, "large", OPT_FLAG, view.large),
 	KEY(view_args, "physical", OPT_FLAG, view.physical),
 	KEY(view_args, "count", OPT_U32, count),
 };

@@ -58,6 +58,7 @@ struct section {
 	bool no_file;		/* FilePointerNull: the file went away */
 	bool reserve;		/* SEC_RESERVE rather than SEC_COMMIT */
 	uint64_t at_frame;	/* PFN of the first page, 0 = any */
+	bool large;		/* one run of frames from at_frame on */
 	const struct section *like;	/* same content page by page, or NULL */
 	/* Set while building. */
 	uint64_t control_area, segment, object_va, file_object, pointers;
@@ -89,7 +90,11 @@ struct view {
 	bool unlinked;			/* not in the VAD tree */
 	bool commit;			/* MEM_COMMIT private memory */
 	bool physical;			/* maps PFNs from at_frame on */
-	/* PFN of the first page, 0 = any; private views may share one */
+	bool large;			/* mapped by a large page */
+	/*
+	 * PFN of the first page, 0 = any; of copies too. Several views may have
+	 * the same.
+	 */
 	uint64_t at_frame;
 	/* Set while building. */
 	uint64_t va;			/* of the node */

@@ -238,7 +238,8 @@ static void fill_page(struct world *w, const struct section *s, uint32_t page,
 static uint64_t resident(struct world *w, struct section *s, uint32_t page,
 			 const struct part *part, uint64_t proto_va)
 {
-	uint64_t pfn = page == 0 && s->at_frame ? s->at_frame : mem_alloc(w);
+	uint64_t pfn = s->at_frame && (s->large || !page)
+		? s->at_frame + page : mem_alloc(w);
 	bool valid = s->states[page] == 'V';
 	struct frame *frame = mem_frame(w, pfn);
 

@@ -208,8 +208,8 @@ static const char *state_name(const struct view *v, char state)
 	switch (state) {
 	case 'V': return v->section ? "shared" : "valid-private";
 	case 'C': return "cow";
-	case 'T': return "transition";
-	case 'F': return "pagefile";
+	case 'T': return v->section ? "cow-transition" : "transition";
+	case 'F': return v->section ? "cow-pagefile" : "pagefile";
 	case 'Z': return "demand-zero";
 	case 'P': return "proto";
 	case 'L': return "proto-lookup";
@@ -243,7 +243,8 @@ static void put_pages(struct world *w, FILE *f, const struct process *p)
 					UINT64_C(0xffffffffff000));
 			else
 				(void)fputs("null", f);
-			item_hex(f, space_entry(w, p->space, va, 1));
+			item_hex(f, space_entry(w, p->space, va,
+						v->large ? 2 : 1));
 			item_hex(f, v->ptes[i]);
 			(void)fputs("]", f);
 		}

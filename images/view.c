@@ -74,6 +74,24 @@ static uint32_t copied_prot(uint32_t prot)
 	}
 }
 
+/* The frame of a view's own copy: a fresh one, or one that clones share. */
+static uint64_t copied_page(struct world *w, struct view *v, uint32_t page,
+			    char state, uint32_t prot)
+{
+	uint64_t va = v->start + page * VDS_PAGE_SIZE;
+
+	if (!v->at_frame)
+		return private_page(w, v->process, va, state, prot);
+	struct frame *frame = mem_frame(w, v->at_frame + page);
+
+	frame->pte_va = pte_address(w, va);
+	frame->original = pte_soft(w, 0, 0, prot);
+	frame->table = space_entry(w, v->process->space, va, 1) / VDS_PAGE_SIZE;
+	frame->location = 6;
+	frame->share++;
+	return v->at_frame + page;
+}
+
 /* The protection of one page of a view: images have it by their parts. */
 static uint32_t page_prot(const struct view *v, uint32_t page)
 {
@@ -89,7 +107,6 @@ static uint64_t shared_pte(struct world *w, struct view *v, uint32_t page,
 	struct section *s = v->section;
 	uint32_t at = v->offset + page, prot = page_prot(v, page);
 	uint64_t pfn = at < s->pages ? s->frames[at] : 0;
-	uint64_t va = v->start + page * VDS_PAGE_SIZE;
 
 	switch (*state) {
 	case 'V':
@@ -104,13 +121,18 @@ static uint64_t shared_pte(struct world *w, struct view *v, uint32_t page,
 		if (at < s->pages)
 			return pte_proto(w, section_proto(s, at), prot);
 		break;
-	case 'C': {
-		uint64_t copy = private_page(w, v->process, va, 'V', prot);
+	case 'C':
+	case 'T': {
+		uint64_t copy = copied_page(w, v, page, *state, prot);
 		if (pfn)
 			memcpy(mem_page(w, copy), mem_page(w, pfn),
 			       VDS_PAGE_SIZE);
-		return pte_hardware(w, copy, copied_prot(prot), true, true);
+		return *state == 'T'
+			? pte_transition(w, copy, copied_prot(prot))
+			: pte_hardware(w, copy, copied_prot(prot), true, true);
 	}
+	case 'F':
+		return pte_soft(w, 0, 0x2000 + page, copied_prot(prot));
 	case 'G':
 		return pte_soft(w, 0, 0, prot | PROT_GUARD);
 	case 'N':
@@ -170,6 +192,32 @@ static const char *default_pattern(const struct view *v)
 	return v->section->kind == SECTION_IMAGE ? "V3L" : "VVLP";
 }
 
+/* The whole view by entries a level up; its section's frames are in a row. */
+static void map_large(struct world *w, struct view *v)
+{
+	uint64_t large = UINT64_C(512) * VDS_PAGE_SIZE;
+
+	for (uint32_t i = 0; i < v->pages && !w->err; i++) {
+		uint64_t va = v->start + i * VDS_PAGE_SIZE;
+		uint64_t pfn = v->section->frames[v->offset + i];
+		uint64_t pte = pte_hardware(w, pfn, v->prot, true, true);
+		if (i < MAX_PAGE_STATES) {
+			v->page_states[i] = 'V';
+			v->ptes[i] = pte;
+		}
+		mem_frame(w, pfn)->share++;
+		if (!(va & (large - 1)))
+			mem_put64(w, space_entry(w, v->process->space, va, 2),
+				  pte | PTE_PS);
+		uint64_t *slot = vds_map_put(&v->process->space->pages,
+					     va / VDS_PAGE_SIZE, NULL);
+		if (slot)
+			*slot = pfn;
+		else
+			world_nomem(w);
+	}
+}
+
 static void map_view(struct world *w, struct view *v)
 {
 	uint32_t n = VDS_MIN(v->pages, MAX_PAGE_STATES);
@@ -180,6 +228,10 @@ static void map_view(struct world *w, struct view *v)
 	v->ptes = vds_arena_calloc(&w->arena, n, 8);
 	if (!v->page_states || !v->ptes) {
 		world_nomem(w);
+		return;
+	}
+	if (v->large) {
+		map_large(w, v);
 		return;
 	}
 	for (uint32_t i = 0; i < n && !w->err; i++) {

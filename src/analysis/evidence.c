@@ -163,6 +163,14 @@ static uint64_t find_frame(struct scan *s, size_t at,
 	return common;
 }
 
+/* Without a prototype to compare with: does the PFN database call it private? */
+static bool is_private_frame(const struct scan *s, uint64_t frame)
+{
+	struct vds_pfn pfn;
+	return !vds_pfn_at(s->any, frame / VDS_PAGE_SIZE, &pfn) &&
+	       !pfn.prototype;
+}
+
 /* One view's own entry, against the frame that is shared. */
 static void count_view(struct scan *s, size_t v,
 		       const struct vds_own_entry *own,
@@ -175,7 +183,8 @@ static void count_view(struct scan *s, size_t v,
 		if (e->frame && own->pa == e->frame) {
 			set_bit(s->mapped, v);
 			e->num_mapped++;
-		} else if (readable || e->frame) {
+		} else if (readable || e->frame ||
+			   is_private_frame(s, own->pa)) {
 			set_bit(s->copied, v);
 			e->num_private++;
 		} else {
@@ -216,6 +225,8 @@ static bool visit(struct scan *s, uint64_t first, uint64_t last,
 		ask_pfn(s, e.frame, page->pte_address, &e);
 	} else if (!readable) {
 		e.frame = find_frame(s, at, &e);
+		e.pfn_agrees = false;
+		e.pfn_why = VDS_NOT_APPLICABLE;
 		if (e.frame)
 			ask_pfn(s, e.frame, page->pte_address, &e);
 	}
