@@ -106,23 +106,29 @@ static struct vds_error *map_memory(struct vds_aff4 *a, const char **ret)
 	return err ? err : vds_aff4_map_object(a, *ret);
 }
 
-/* Maps what is there; if a part lacks, looks for it once and maps again. */
+/*
+ * Maps what is there; if a part lacks, looks for it once and maps again: then
+ * what was noted about the first try is of no interest.
+ */
 static struct vds_error *map_or_join(struct vds_aff4 *a, const char **ret)
 {
-	struct vds_error *err = map_memory(a, ret);
-	if (!err || !a->missing)
-		return err;
-	size_t before = a->num_volumes;
-	struct vds_error *joined = vds_aff4_join(a);
-	if (joined || a->num_volumes == before) {
-		if (joined) {
-			vds_error_destroy(err);
-			err = joined;
-		}
-		return err;
+	struct vds_notes *notes = &a->image->notes;
+	struct vds_notes before = *notes;
+	*notes = (struct vds_notes){0};
+	struct vds_error *err = map_memory(a, ret), *joined = NULL;
+	struct vds_notes first = *notes;
+	size_t count = a->num_volumes;
+	*notes = before;
+	if (a->missing)
+		joined = vds_aff4_join(a);
+	if (joined || a->num_volumes > count) {
+		vds_error_destroy(err);
+		err = joined ? joined : map_memory(a, ret);
+	} else {
+		vds_notes_merge(notes, &first);
 	}
-	vds_error_destroy(err);
-	return map_memory(a, ret);
+	vds_notes_deinit(&first);
+	return err;
 }
 
 /* All streams share one cache: its slots hold the largest chunk of any. */

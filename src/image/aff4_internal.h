@@ -143,6 +143,18 @@ struct vds_aff4 {
 struct vds_error *vds_aff4_volume_open(struct vds_aff4 *a, const char *path,
 				       struct vds_file *file, bool owns_file);
 void vds_aff4_volume_close(struct vds_aff4_volume *volume);
+/* "aff4://GUID" out of @len bytes, up to a NUL, trimmed; NULL if it isn't one. */
+const char *vds_aff4_clean_urn(struct vds_arena *arena, const char *s,
+			       size_t len);
+/* The absolute, decoded URN of the member called @name; NULL if it has none. */
+const char *vds_aff4_member_urn(struct vds_arena *arena,
+				const struct vds_aff4_volume *volume,
+				const char *name, size_t len);
+/* Sorts @list into volume->members; of several with one name the last counts. */
+struct vds_error *vds_aff4_index_members(struct vds_aff4 *a,
+					 struct vds_aff4_volume *volume,
+					 struct vds_aff4_member *list,
+					 size_t count);
 /* The member with that URN in any volume, or NULL. */
 struct vds_aff4_member *vds_aff4_find_member(const struct vds_aff4 *a,
 					     const char *urn);
@@ -158,6 +170,18 @@ struct vds_error *vds_aff4_inflate(struct vds_aff4 *a,
 /* Copies up to @len bytes at @offset; returns how many. Thread-safe. */
 size_t vds_aff4_member_read(struct vds_aff4_member *member, uint64_t offset,
 			    void *buf, size_t len, bool sequential);
+
+/* aff4_directory.c: volumes that are folders */
+
+/* Lists the files of volume->path; NOT_MINE if that isn't a volume. */
+struct vds_error *vds_aff4_folder_open(struct vds_aff4 *a,
+				       struct vds_aff4_volume *volume);
+/*
+ * Segments may be called otherwise than their files: aff4:fileName of the
+ * standard, directory/filename of c-aff4. Only listed files are ever opened.
+ */
+struct vds_error *vds_aff4_folder_rename(struct vds_aff4 *a,
+					 struct vds_aff4_volume *volume);
 
 /* aff4_model.c: what the metadata says, over all volumes */
 

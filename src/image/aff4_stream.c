@@ -249,7 +249,8 @@ static struct vds_error *check_bevies(struct vds_aff4 *a,
 	uint64_t chunks = count_chunks(stream), missing = 0, first = 0;
 	uint64_t bevies = chunks / stream->chunks_per_bevy +
 			  (chunks % stream->chunks_per_bevy != 0);
-	if (!stream->has_size || (!stream->size && stream->num_bevies))
+	/* Volumes of a set but the last give 0, whether they hold bevies or not. */
+	if (!stream->has_size || !stream->size)
 		return vds_aff4_missing(a, stream->urn,
 					"its size (in the last volume of a set)");
 	for (uint64_t i = 0; i < bevies && missing <= stream->num_bevies; i++) {
@@ -271,6 +272,8 @@ static struct vds_error *check_bevies(struct vds_aff4 *a,
 			 (unsigned long long)first);
 		return vds_aff4_missing(a, stream->urn, what);
 	}
+	/* Nothing says so, but another volume may have them all the same. */
+	a->missing = stream->urn;
 	vds_note(&a->image->notes, "aff4_bevy", first,
 		 "<%s>: bevies from %08llu on are missing: their bytes are absent",
 		 stream->urn, (unsigned long long)first);
@@ -284,8 +287,12 @@ static bool try_codecs(const struct vds_aff4_stream *stream, uint64_t chunk,
 {
 	static const enum vds_codec order[] = {
 		VDS_CODEC_ZLIB, VDS_CODEC_DEFLATE, VDS_CODEC_SNAPPY,
-		VDS_CODEC_LZ4};
+		VDS_CODEC_LZ4, VDS_CODEC_STORED};
 	for (size_t i = 0; i < VDS_ARRAY_SIZE(order); i++) {
+		/* Anything long enough is "stored": only the exact length is. */
+		if (order[i] == VDS_CODEC_STORED &&
+		    span->len != stream->chunk_size)
+			continue;
 		if (order[i] != stream->codec &&
 		    vds_aff4_chunk_decode(stream, chunk, order[i], span, out) ==
 			    vds_aff4_chunk_len(stream, chunk)) {

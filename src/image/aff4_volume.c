@@ -7,15 +7,14 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "image/aff4_folder.h"
 
 #define DESCRIPTION_MAX ((size_t)4096)
 /* Files of a directory volume that stay open; others are opened per read. */
 #define OPEN_FILES_MAX 128
 #define INFLATED_MAX ((size_t)64 << 20)
 
-/* "aff4://GUID" out of @len bytes: up to a NUL, without white space around. */
-static const char *clean_urn(struct vds_arena *arena, const char *s, size_t len)
+const char *vds_aff4_clean_urn(struct vds_arena *arena, const char *s,
+			       size_t len)
 {
 	len = strnlen(s, len);
 	while (len && isspace((unsigned char)*s)) {
@@ -29,10 +28,9 @@ static const char *clean_urn(struct vds_arena *arena, const char *s, size_t len)
 	return vds_arena_strndup(arena, s, len);
 }
 
-/* The absolute, decoded URN of the member called @name in the volume. */
-static const char *member_urn(struct vds_arena *arena,
-			      const struct vds_aff4_volume *volume,
-			      const char *name, size_t len)
+const char *vds_aff4_member_urn(struct vds_arena *arena,
+				const struct vds_aff4_volume *volume,
+				const char *name, size_t len)
 {
 	const char *decoded = vds_aff4_decode(arena, name, len);
 	if (!decoded || !strncmp(decoded, "aff4://", 7))
@@ -70,10 +68,10 @@ static struct vds_error *read_zip_urn(struct vds_arena *arena,
 			&volume->zip, m, DESCRIPTION_MAX, &text, &len);
 		if (err)
 			return err;
-		volume->urn = clean_urn(arena, (char *)text, len);
+		volume->urn = vds_aff4_clean_urn(arena, (char *)text, len);
 	}
 	if (!volume->urn)
-		volume->urn = clean_urn(arena, volume->zip.comment,
+		volume->urn = vds_aff4_clean_urn(arena, volume->zip.comment,
 					volume->zip.comment_len);
 	if (!volume->urn)
 		volume->urn = "aff4://";
@@ -89,11 +87,10 @@ static int compare_members(const void *a, const void *b)
 	return order ? order : (x > y) - (x < y);
 }
 
-/* Sorts the members; of several with one name, the last is the valid one. */
-static struct vds_error *index_members(struct vds_aff4 *a,
-				       struct vds_aff4_volume *volume,
-				       struct vds_aff4_member *list,
-				       size_t count)
+struct vds_error *vds_aff4_index_members(struct vds_aff4 *a,
+					 struct vds_aff4_volume *volume,
+					 struct vds_aff4_member *list,
+					 size_t count)
 {
 	struct vds_arena *arena = &a->image->arena;
 	volume->members = vds_arena_calloc(arena, count + 1,
@@ -130,7 +127,7 @@ static struct vds_error *list_zip(struct vds_aff4 *a,
 	size_t n = 0;
 	for (size_t i = 0; i < zip->num_members; i++) {
 		struct vds_zip_member *m = &zip->members[i];
-		const char *urn = member_urn(arena, volume, m->name,
+		const char *urn = vds_aff4_member_urn(arena, volume, m->name,
 					     m->name_len);
 		if (!urn)
 			continue;	/* "%00" in it */
@@ -139,7 +136,7 @@ static struct vds_error *list_zip(struct vds_aff4 *a,
 		list[n].zip = m;
 		list[n++].size = m->usize;
 	}
-	return index_members(a, volume, list, n);
+	return vds_aff4_index_members(a, volume, list, n);
 }
 
 static struct vds_error *open_zip(struct vds_aff4 *a,
@@ -160,58 +157,6 @@ static struct vds_error *open_zip(struct vds_aff4 *a,
 			"container.description: not an AFF4 volume");
 	err = read_zip_urn(&a->image->arena, volume);
 	return err ? err : list_zip(a, volume);
-}
-
-/* The URN of a folder; NOT_MINE, before anything is listed, if it has none. */
-static struct vds_error *read_folder_urn(struct vds_arena *arena,
-					 struct vds_aff4_volume *volume)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t len;
-	const char *path = vds_arena_printf(arena, "%s/container.description",
-					    volume->path);
-	if (!path)
-		return &vds_enomem;
-	struct vds_error *err = vds_file_slurp(path, DESCRIPTION_MAX, &text,
-					       &len);
-	if (vds_error_catch(err, VDS_ERROR_NO_INPUT))
-		return vds_error_create(VDS_ERROR_NOT_MINE,
-			"a folder without container.description: not an AFF4 "
-			"volume");
-	if (err)
-		return err;
-	volume->urn = clean_urn(arena, text, len);
-	if (!volume->urn)
-		volume->urn = "aff4://";
-	return NULL;
-}
-
-static struct vds_error *open_folder(struct vds_aff4 *a,
-				     struct vds_aff4_volume *volume)
-{
-	struct vds_arena *arena = &a->image->arena;
-	struct vds_aff4_folder folder;
-	struct vds_error *err = read_folder_urn(arena, volume);
-	if (!err)
-		err = vds_aff4_folder_list(arena, volume->path,
-					   &a->image->notes, &folder);
-	if (err)
-		return err;
-	struct vds_aff4_member *list =
-		vds_arena_calloc(arena, folder.num_files + 1, sizeof(*list));
-	if (!list)
-		return &vds_enomem;
-	size_t n = 0;
-	for (size_t i = 0; i < folder.num_files; i++) {
-		const struct vds_aff4_file *f = &folder.files[i];
-		list[n].urn = member_urn(arena, volume, f->name,
-					 strlen(f->name));
-		list[n].volume = volume;
-		list[n].path = f->path;
-		list[n].size = f->size;
-		n += list[n].urn != NULL;
-	}
-	return index_members(a, volume, list, n);
 }
 
 static int compare_triples(const void *a, const void *b)
@@ -311,11 +256,13 @@ struct vds_error *vds_aff4_volume_open(struct vds_aff4 *a, const char *path,
 	v->file = file;
 	v->path = vds_arena_strdup(arena, path);
 	struct vds_error *err = !v->path ? &vds_enomem :
-		file ? open_zip(a, v) : open_folder(a, v);
+		file ? open_zip(a, v) : vds_aff4_folder_open(a, v);
 	if (!err)
 		err = read_version(a, v);
 	if (!err)
 		err = read_turtle(a, v);
+	if (!err && !file)
+		err = vds_aff4_folder_rename(a, v);
 	if (!err && a->num_volumes == VDS_AFF4_VOLUMES_MAX)
 		err = vds_error_create(VDS_ERROR_UNSUPPORTED,
 				       "more than %d volumes",

@@ -115,20 +115,25 @@ static bool decode_deflate(struct vds_decoder *decoder, const void *in,
 }
 
 #if HAVE_LZ4
+/*
+ * pyaff4 puts the size in front of the block, as python-lz4 does. Tried first:
+ * such a size can pass for the start of a block, but nothing that isn't one
+ * decodes to exactly the size that it names.
+ */
 static bool decode_lz4(const void *in, size_t in_len, void *out, size_t cap,
 		       size_t want, size_t *ret_len)
 {
+	int n = -1;
 	if (in_len > INT_MAX || cap > INT_MAX)
 		return false;
-	int n = LZ4_decompress_safe(in, out, (int)in_len, (int)cap);
-	/* pyaff4 puts the size in front of the block, as python-lz4 does. */
-	if ((n < 0 || (size_t)n < want) && in_len > 4 && vds_le32(in) <= cap &&
-	    vds_le32(in) >= want) {
+	if (in_len > 4 && vds_le32(in) <= cap && vds_le32(in) >= want) {
 		n = LZ4_decompress_safe((const char *)in + 4, out,
 					(int)in_len - 4, (int)cap);
 		if (n >= 0 && (uint32_t)n != vds_le32(in))
-			return false;
+			n = -1;
 	}
+	if (n < 0)
+		n = LZ4_decompress_safe(in, out, (int)in_len, (int)cap);
 	if (n < 0 || (size_t)n < want)
 		return false;
 	*ret_len = (size_t)n;

@@ -23,22 +23,10 @@ import zlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "golden"))
 import run as golden  # noqa: E402
+from packers import masked_crc32c  # noqa: E402
 
 PAGE = 4096
 KERNEL = "19041.928"
-CRC_TABLE = []
-for index in range(256):
-    for _ in range(8):
-        index = index >> 1 ^ (0x82f63b78 if index & 1 else 0)
-    CRC_TABLE.append(index)
-
-
-def masked_crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc = crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 255]
-    crc ^= 0xffffffff
-    return ((crc >> 15 | crc << 17) + 0xa282ead8) & 0xffffffff
 
 
 class Memory:
