@@ -2,6 +2,8 @@
 /* The order in which a machine comes into being. */
 #include "world.h"
 
+#include "profile/user32.h"
+
 /* Places that the recipe names are taken before anything else is placed. */
 static void reserve(struct world *w)
 {
@@ -35,6 +37,7 @@ static void init(struct world *w, struct scene *scene,
 	if (other && !vds_profile_num_symbols(profile))
 		w->symbols = other;
 	vds_arena_init(&w->arena, 0);
+	w->err = vds_profile_user32(w->symbols, &w->user32);
 	w->build = scene->build ? scene->build
 				: vds_profile_identity(profile)->build;
 	reserve(w);
@@ -88,6 +91,7 @@ struct vds_error *world_build(struct world *w, struct scene *scene,
 void world_deinit(struct world *w)
 {
 	vds_error_destroy(w->err);
+	vds_profile_destroy(w->user32);
 	vds_map_deinit(&w->fields);
 	vds_map_deinit(&w->pages);
 	vds_map_deinit(&w->used);

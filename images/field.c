@@ -21,8 +21,10 @@ static const struct vds_type *type_of(const struct world *w, const char *type)
 {
 	const struct vds_type *t = vds_profile_type(w->profile, type);
 
-	return (t && t->size) || !w->other ? t
-					   : vds_profile_type(w->other, type);
+	if ((!t || !t->size) && w->other)
+		t = vds_profile_type(w->other, type);
+	return (t && t->size) || !w->user32
+		? t : vds_profile_type(w->user32, type);
 }
 
 static bool find(struct world *w, const char *type, const char *paths,

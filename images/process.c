@@ -98,6 +98,8 @@ static void put_thread(struct world *w, struct process *p, uint32_t i)
 	(void)put_opt(w, &w->kernel, va, type, "Cid.UniqueThread",
 		      p->pid * 8 + 0x10000 + 4 * i);
 	(void)put_opt(w, &w->kernel, va, type, "CreateTime", p->created);
+	if (p->teb && !i)
+		(void)put_opt(w, &w->kernel, va, type, "Tcb.Teb", p->teb);
 	if (has_field(w, type, "ThreadListEntry"))
 		list_add(w, p->eprocess + offset_of(w, "_EPROCESS",
 						    "ThreadListHead"),
@@ -183,7 +185,8 @@ static void put_fields(struct world *w, struct process *p)
 			      session_space(w, p->session));
 	if (p->wow64)
 		(void)put_opt(w, &w->kernel, va, type,
-			      "WoW64Process|Wow64Process", 0x7ffdf000);
+			      "WoW64Process|Wow64Process",
+			      wow64_process(w, p));
 	if (p->exited)
 		(void)put_opt(w, &w->kernel, va, type, "ProcessDelete", 1);
 	/* A tree of shared page clones: what fork leaves behind. */
@@ -247,6 +250,9 @@ static void place_process(struct world *w, struct process *p)
 		peb_place(w, p);
 	else
 		p->peb = 0;
+	/* Without a program no 32-bit code has run yet. */
+	if (p->peb && p->wow64 && p->image)
+		wow64_place(w, p);
 	views_place(w, p);
 }
 
@@ -263,6 +269,8 @@ static void fill_process(struct world *w, struct process *p)
 	views_map(w, p);
 	if (p->peb)
 		peb_build(w, p);
+	if (p->peb32)
+		wow64_build(w, p);
 	vads_build(w, p);
 }
 

@@ -62,6 +62,7 @@ static const struct option_key view_keys[] = {
 	KEY(view_args, "peb", OPT_TEXT, view.peb_field),
 	KEY(view_args, "note", OPT_TEXT, view.note),
 	KEY(view_args, "no-ldr", OPT_FLAG, view.no_ldr),
+	KEY(view_args, "ldr32", OPT_FLAG, view.ldr32),
 	KEY(view_args, "unlinked", OPT_FLAG, view.unlinked),
 	KEY(view_args, "commit", OPT_FLAG, view.commit),
 	KEY(view_args, "frame", OPT_U64, view.at_frame),

@@ -87,6 +87,7 @@ struct view {
 	const char *note;		/* for the manifest, or NULL */
 	bool main_image;
 	bool no_ldr;			/* in no loader list */
+	bool ldr32;			/* in those of the 32-bit loader */
 	bool unlinked;			/* not in the VAD tree */
 	bool commit;			/* MEM_COMMIT private memory */
 	bool physical;			/* maps PFNs from at_frame on */
@@ -151,6 +152,7 @@ struct process {
 	/* Set while building. */
 	uint64_t token, object_table, file_object, section_object;
 	uint64_t params, ethread;
+	uint64_t peb32, teb;	/* of 32-bit code and its first thread */
 	struct view *root;
 	uint64_t sentinel;	/* parent of the root, in Windows 7's trees */
 	uint64_t next_private, next_shared, next_heap;

@@ -86,6 +86,7 @@ struct world {
 	 */
 	const struct vds_profile *other;
 	const struct vds_profile *symbols;	/* profile or other */
+	struct vds_profile *user32;	/* types of 32-bit user mode */
 	struct vds_error *err;
 	struct vds_arena arena;
 	struct vds_map fields;		/* cache: hash of two names -> entry */
@@ -212,6 +213,9 @@ void processes_build(struct world *w);
 void processes_finish(struct world *w);
 void peb_place(struct world *w, struct process *p);
 void peb_build(struct world *w, struct process *p);
+void wow64_place(struct world *w, struct process *p);
+void wow64_build(struct world *w, struct process *p);
+uint64_t wow64_process(struct world *w, const struct process *p);
 void views_place(struct world *w, struct process *p);
 void views_map(struct world *w, struct process *p);
 void view_make_copy(struct world *w, struct view *v, uint32_t page);

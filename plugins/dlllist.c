@@ -18,6 +18,7 @@ enum {
 	COL_PATH,
 	COL_LOAD_TIME,
 	COL_LISTS,
+	COL_LOADER,
 	COL_ENTRY_POINT,
 	COL_ENTRY,
 	NUM_COLS,
@@ -36,6 +37,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_PATH] = {"module.path", VDS_KIND_STR, 0, "Path", NULL, "FullDllName", "dll.path"},
 	[COL_LOAD_TIME] = {"module.load_time", VDS_KIND_TIME, 0, "Loaded", NULL, "LoadTime", NULL},
 	[COL_LISTS] = {"module.lists", VDS_KIND_FLAGS, WIDE, "Lists", NULL, "which of the loader's lists lead to the entry: load, memory, init", NULL},
+	[COL_LOADER] = {"module.loader", VDS_KIND_STR, VDS_COLUMN_KEY, "Loader", NULL, "whose lists: native, or those that the 32-bit loader of a WoW64 process keeps beside them (wow64)", NULL},
 	[COL_ENTRY_POINT] = {"module.entry_point", VDS_KIND_ADDR, WIDE, "Entry point", NULL, "EntryPoint", NULL},
 	[COL_ENTRY] = {"module.entry", VDS_KIND_ADDR, KEY | WIDE, "Entry", NULL, "address of the LDR_DATA_TABLE_ENTRY", NULL},
 };
@@ -59,6 +61,7 @@ static void fill_process(const struct vds_process *process,
 
 static struct vds_error *emit_module(struct vds_run *run,
 				     const struct vds_process *process,
+				     const char *loader,
 				     const struct vds_module *m)
 {
 	struct vds_value v[NUM_COLS] = {
@@ -68,6 +71,7 @@ static struct vds_error *emit_module(struct vds_run *run,
 		[COL_PATH] = vds_or(m->path_why, vds_str(m->path)),
 		[COL_LOAD_TIME] = vds_or(m->load_time_why,
 					 vds_time(m->load_time)),
+		[COL_LOADER] = vds_str(loader),
 		[COL_LISTS] = vds_flags(lists_str(m->lists)),
 		[COL_ENTRY_POINT] = vds_or(m->entry_point_why,
 					   vds_addr(m->entry_point)),
@@ -80,9 +84,10 @@ static struct vds_error *emit_module(struct vds_run *run,
 /* Nothing of the lists could be had: one row says so, instead of none. */
 static struct vds_error *emit_nothing(struct vds_run *run,
 				      const struct vds_process *process,
-				      enum vds_why why)
+				      const char *loader, enum vds_why why)
 {
 	struct vds_value v[NUM_COLS] = {
+		[COL_LOADER] = vds_str(loader),
 		[COL_BASE] = vds_absent(why),
 		[COL_NAME] = vds_absent(why),
 	};
@@ -90,27 +95,34 @@ static struct vds_error *emit_nothing(struct vds_run *run,
 	return vds_emit(run, v);
 }
 
+static struct vds_error *emit_modules(struct vds_run *run,
+				      const struct vds_process *process,
+				      const char *loader,
+				      const struct vds_modules *modules)
+{
+	struct vds_error *err = NULL;
+
+	if (!modules->count && modules->why[0] > VDS_NOT_APPLICABLE &&
+	    !process->exited)
+		return emit_nothing(run, process, loader, modules->why[0]);
+	for (size_t i = 0; !err && i < modules->count; i++)
+		err = emit_module(run, process, loader, &modules->list[i]);
+	return err;
+}
+
 static struct vds_error *run_dlllist(struct vds_run *run,
 				     const struct vds_process *process)
 {
-	struct vds_modules modules;
+	struct vds_modules modules, modules32;
 	struct vds_error *err = vds_process_modules(run, process, &modules);
 
-	if (err)
-		return err;
-	if (process->wow64 && process->peb32)
-		vds_run_note(run, "wow64_lists", process->eprocess,
-			     "process %u: the 32-bit loader's lists are not read, kernel symbols don't state their layout",
-			     process->pid);
-	if (!modules.count && modules.why[0] > VDS_NOT_APPLICABLE &&
-	    !process->exited)
-		return emit_nothing(run, process, modules.why[0]);
-	for (size_t i = 0; i < modules.count; i++) {
-		err = emit_module(run, process, &modules.list[i]);
-		if (err)
-			return err;
-	}
-	return NULL;
+	if (!err)
+		err = vds_process_modules32(run, process, &modules32);
+	if (!err)
+		err = emit_modules(run, process, "native", &modules);
+	if (!err)
+		err = emit_modules(run, process, "wow64", &modules32);
+	return err;
 }
 
 VDS_PLUGIN(dlllist) = {

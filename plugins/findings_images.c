@@ -272,19 +272,33 @@ static struct vds_error *patched(struct vds_run *run,
 	return finding_emit(&f, run, scene);
 }
 
-static bool is_listed(const struct vds_modules *modules,
-		      const struct vds_vad *vad)
+/* What the loaders of a process list: of 64 bits and, in WoW64, of 32. */
+struct listed {
+	uint64_t *bases;	/* sorted */
+	size_t count;
+	/* All three lists were read to their end: what they lack isn't there. */
+	bool complete, complete32;
+};
+
+static int compare_bases(const void *pa, const void *pb)
 {
-	for (size_t i = 0; i < modules->count; i++) {
-		const struct vds_module *m = &modules->list[i];
-		if (!m->base_why && m->base >= vad->start &&
-		    m->base <= vad->end)
-			return true;
-	}
-	return false;
+	const uint64_t *a = pa, *b = pb;
+	return *a < *b ? -1 : *a > *b;
 }
 
-/* All three lists were read to their end: what they lack is not there. */
+static bool is_listed(const struct listed *listed, const struct vds_vad *vad)
+{
+	size_t low = 0, high = listed->count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (listed->bases[mid] < vad->start)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < listed->count && listed->bases[low] <= vad->end;
+}
+
 static bool is_complete(const struct vds_modules *modules)
 {
 	for (size_t i = 0; i < VDS_NUM_MODULE_LISTS; i++) {
@@ -294,18 +308,49 @@ static bool is_complete(const struct vds_modules *modules)
 	return modules->count > 0;
 }
 
+static void add_bases(struct listed *listed, const struct vds_modules *modules)
+{
+	for (size_t i = 0; i < modules->count; i++) {
+		if (!modules->list[i].base_why)
+			listed->bases[listed->count++] =
+				modules->list[i].base;
+	}
+}
+
+static struct vds_error *read_listed(struct vds_run *run,
+				     const struct vds_process *p,
+				     struct listed *ret)
+{
+	struct vds_modules native, wow64;
+	*ret = (struct listed){0};
+	struct vds_error *err = vds_process_modules(run, p, &native);
+	if (!err)
+		err = vds_process_modules32(run, p, &wow64);
+	if (err)
+		return err;
+	ret->bases = vds_alloc(run, native.count + wow64.count + 1,
+			       sizeof(*ret->bases));
+	if (!ret->bases)
+		return &vds_enomem;
+	add_bases(ret, &native);
+	add_bases(ret, &wow64);
+	qsort(ret->bases, ret->count, sizeof(*ret->bases), compare_bases);
+	ret->complete = is_complete(&native);
+	ret->complete32 = is_complete(&wow64);
+	return NULL;
+}
+
 static struct vds_error *unlinked(struct vds_run *run,
 				  const struct scene *scene,
 				  const struct vds_process *p,
-				  const struct vds_modules *modules,
+				  const struct listed *listed,
 				  const struct vds_vad *vad,
 				  const struct vds_section *image)
 {
 	struct finding f;
-	/* The lists of 32-bit code are others, which are not read here. */
 	bool is_32_bit = p->wow64 && vad->end < UINT64_C(0x100000000);
-	if (is_32_bit || !is_complete(modules) || !has_code(image) ||
-	    is_listed(modules, vad) ||
+	if (!listed->complete || (is_32_bit && !listed->complete32) ||
+	    !has_code(image) || is_listed(listed, vad) ||
 	    !finding_init(&f, scene, "unlinked-module"))
 		return NULL;
 	finding_vad(&f, run, p, vad);
@@ -320,12 +365,12 @@ struct vds_error *find_in_images(struct vds_run *run,
 				 const struct scene *scene,
 				 const struct vds_process *p)
 {
-	struct vds_modules modules = {0};
+	struct listed listed = {0};
 	struct vds_error *err = NULL;
 	if (p->exited)
 		return NULL;
 	if (p->peb)
-		err = vds_process_modules(run, p, &modules);
+		err = read_listed(run, p, &listed);
 	struct vds_vad_iter *it = err ? NULL : vds_vad_iterate(p);
 	const struct vds_vad *vad;
 	while (!err && it && (vad = vds_vad_next(it))) {
@@ -338,7 +383,7 @@ struct vds_error *find_in_images(struct vds_run *run,
 		if (!err)
 			err = patched(run, scene, p, vad, image);
 		if (!err)
-			err = unlinked(run, scene, p, &modules, vad, image);
+			err = unlinked(run, scene, p, &listed, vad, image);
 	}
 	return err;
 }

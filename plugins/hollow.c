@@ -24,6 +24,7 @@ enum {
 	COL_FILE,
 	COL_PATH,
 	COL_PEB_BASE,
+	COL_PEB32_BASE,
 	COL_KERNEL_BASE,
 	COL_END,
 	COL_NODE,
@@ -47,6 +48,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_FILE] = {"section.file", VDS_KIND_STR, 0, "Mapped file", NULL, "file behind the VAD", "file.path"},
 	[COL_PATH] = {"process.path", VDS_KIND_STR, 0, "Program", NULL, "full NT path of the process's image file, by its EPROCESS", "process.executable"},
 	[COL_PEB_BASE] = {"hollow.peb_base", VDS_KIND_ADDR, WIDE, "PEB base", NULL, "PEB.ImageBaseAddress", NULL},
+	[COL_PEB32_BASE] = {"hollow.peb32_base", VDS_KIND_ADDR, WIDE, "PEB32 base", NULL, "PEB32.ImageBaseAddress, as the 32-bit code of a WoW64 process has it", NULL},
 	[COL_KERNEL_BASE] = {"hollow.kernel_base", VDS_KIND_ADDR, WIDE, "Kernel base", NULL, "EPROCESS.SectionBaseAddress", NULL},
 	[COL_END] = VDS_COL_VAD_END(WIDE),
 	[COL_NODE] = {"vad.node", VDS_KIND_ADDR, WIDE, "VAD node", NULL, "address of the MMVAD", NULL},
@@ -57,26 +59,25 @@ static const struct vds_column columns[NUM_COLS] = {
 struct context {
 	struct vds_run *run;
 	const struct vds_process *process;
-	uint64_t peb_base;
-	enum vds_why peb_why;
+	uint64_t peb_base, peb32_base;
+	enum vds_why peb_why, peb32_why;
 };
 
-/* PEB.ImageBaseAddress, as the process has it. */
+/* ImageBaseAddress of the PEB of type @type at @peb, as the process has it. */
 static enum vds_why peb_base(struct vds_run *run,
-			     const struct vds_process *process, uint64_t *ret)
+			     const struct vds_process *process, uint64_t peb,
+			     const char *type, uint64_t *ret)
 {
 	struct vds_member_info member;
 	uint8_t raw[256];
 	size_t len;
 
-	if (!process->peb)
-		return VDS_NOT_APPLICABLE;
-	if (!vds_type_member_find(vds_type_find(run, "_PEB"),
+	if (!vds_type_member_find(vds_type_find(run, type),
 				  "ImageBaseAddress", &member) ||
 	    member.offset > sizeof(raw) - 8 || member.size > 8)
 		return VDS_NO_FIELD;
 	len = member.offset + (size_t)member.size;
-	enum vds_why why = vds_process_read(process, process->peb, raw, len);
+	enum vds_why why = vds_process_read(process, peb, raw, len);
 	return why ? why : vds_member_value(&member, raw, len, ret);
 }
 
@@ -110,9 +111,13 @@ static struct vds_error *tell(struct context *c, const char *kind,
 		[COL_KIND] = vds_str(kind),
 		[COL_BASE] = vds_addr(base),
 		[COL_MAIN] = vds_bool(base == p->image_base ||
-				      (!c->peb_why && base == c->peb_base)),
+				      (!c->peb_why && base == c->peb_base) ||
+				      (!c->peb32_why &&
+				       base == c->peb32_base)),
 		[COL_PATH] = vds_or(p->path_why, vds_str(p->path)),
 		[COL_PEB_BASE] = vds_or(c->peb_why, vds_addr(c->peb_base)),
+		[COL_PEB32_BASE] = vds_or(c->peb32_why,
+					  vds_addr(c->peb32_base)),
 		[COL_KERNEL_BASE] = vds_addr(p->image_base),
 	};
 
@@ -164,8 +169,8 @@ static struct vds_error *check_kernel_base(struct context *c)
 	return tell(c, "main_other_file", p->image_base, &vad);
 }
 
-/* Where the process says that its program is. */
-static struct vds_error *check_peb_base(struct context *c)
+/* Where the process says, in one of its PEBs, that its program is. */
+static struct vds_error *check_peb_base(struct context *c, uint64_t base)
 {
 	const struct vds_process *p = c->process;
 	struct vds_error *err = NULL;
@@ -173,16 +178,15 @@ static struct vds_error *check_peb_base(struct context *c)
 	enum vds_why why;
 
 	/* Without a program both are 0: nothing to contradict. */
-	if (c->peb_why || (!c->peb_base && !p->image_base))
+	if (!base && !p->image_base)
 		return NULL;
-	why = vds_vad_find(p, c->peb_base, &vad);
+	why = vds_vad_find(p, base, &vad);
 	if (why == VDS_NOT_MAPPED)
-		err = tell(c, "peb_base_no_image", c->peb_base, NULL);
-	else if (!why && (vad.type != VDS_VAD_IMAGE ||
-			  vad.start != c->peb_base))
-		err = tell(c, "peb_base_no_image", c->peb_base, &vad);
-	if (!err && p->image_base && p->image_base != c->peb_base)
-		err = tell(c, "base_moved", c->peb_base, why ? NULL : &vad);
+		err = tell(c, "peb_base_no_image", base, NULL);
+	else if (!why && (vad.type != VDS_VAD_IMAGE || vad.start != base))
+		err = tell(c, "peb_base_no_image", base, &vad);
+	if (!err && p->image_base && p->image_base != base)
+		err = tell(c, "base_moved", base, why ? NULL : &vad);
 	return err;
 }
 
@@ -242,12 +246,20 @@ static struct vds_error *run_hollow(struct vds_run *run,
 	struct context c = {.run = run, .process = process};
 	struct vds_error *err = NULL;
 
-	c.peb_why = peb_base(run, process, &c.peb_base);
+	c.peb_why = !process->peb ? VDS_NOT_APPLICABLE :
+		peb_base(run, process, process->peb, "_PEB", &c.peb_base);
+	c.peb32_why = process->peb32_why ? process->peb32_why :
+		peb_base(run, process, process->peb32, "_PEB32",
+			 &c.peb32_base);
 	/* What has ended has unmapped its program; System has none. */
 	if (!process->exited && process->kind == VDS_PROCESS_NORMAL) {
 		err = check_kernel_base(&c);
-		if (!err)
-			err = check_peb_base(&c);
+		if (!err && !c.peb_why)
+			err = check_peb_base(&c, c.peb_base);
+		/* If both are wrong alike, once is enough. */
+		if (!err && !c.peb32_why &&
+		    (c.peb_why || c.peb32_base != c.peb_base))
+			err = check_peb_base(&c, c.peb32_base);
 	}
 	return err ? err : check_images(&c);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ldrmodules: the images that the kernel mapped (image VADs) against the three
- * lists of the process's loader. An image in none of them was mapped or hidden
+ * lists of the process's loader, and those of the 32-bit loader that a WoW64
+ * process has besides. An image in none of them was mapped or hidden
  * behind the loader's back; an entry without an image VAD names memory that is
  * no image, or is gone.
  */
@@ -21,6 +22,7 @@ enum {
 	COL_IN_LOAD,
 	COL_IN_MEMORY,
 	COL_IN_INIT,
+	COL_LOADER,
 	COL_MAPPED,
 	COL_FILE,
 	COL_PATH,
@@ -44,6 +46,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_IN_LOAD] = {"module.in_load", VDS_KIND_BOOL, 0, "InLoad", NULL, "in InLoadOrderModuleList", NULL},
 	[COL_IN_MEMORY] = {"module.in_memory", VDS_KIND_BOOL, 0, "InMem", NULL, "in InMemoryOrderModuleList", NULL},
 	[COL_IN_INIT] = {"module.in_init", VDS_KIND_BOOL, 0, "InInit", NULL, "in InInitializationOrderModuleList, where the program itself never is", NULL},
+	[COL_LOADER] = {"module.loader", VDS_KIND_FLAGS, 0, "Loader", NULL, "whose lists have it: native, and wow64 (the 32-bit loader's)", NULL},
 	[COL_MAPPED] = {"module.mapped", VDS_KIND_BOOL, 0, "Mapped", NULL, "an image VAD begins there", NULL},
 	[COL_FILE] = {"section.file", VDS_KIND_STR, 0, "Mapped file", NULL, "file behind the image VAD, by the kernel", "file.path"},
 	[COL_PATH] = {"module.path", VDS_KIND_STR, 0, "Listed path", NULL, "FullDllName, by the loader", "dll.path"},
@@ -55,37 +58,57 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_ENTRY] = {"module.entry", VDS_KIND_ADDR, KEY | WIDE, "Entry", NULL, "address of the LDR_DATA_TABLE_ENTRY", NULL},
 };
 
+/* Whose lists have an image, as bits. */
+#define NATIVE 1u
+#define WOW64 2u
+
+struct entry {
+	const struct vds_module *module;
+	unsigned int loader;
+};
+
 struct context {
 	struct vds_run *run;
 	const struct vds_process *process;
-	struct vds_modules modules;
-	const struct vds_module **by_base;	/* those with a base */
+	struct vds_modules native, wow64;
+	struct entry *by_base;			/* those with a base */
 	size_t count;
 	bool *mapped;				/* of by_base */
 };
 
 static int compare(const void *pa, const void *pb)
 {
-	const struct vds_module *a = *(const struct vds_module *const *)pa;
-	const struct vds_module *b = *(const struct vds_module *const *)pb;
+	const struct entry *a = pa, *b = pb;
 
-	if (a->base != b->base)
-		return a->base < b->base ? -1 : 1;
-	return a->entry < b->entry ? -1 : a->entry > b->entry;
+	if (a->module->base != b->module->base)
+		return a->module->base < b->module->base ? -1 : 1;
+	if (a->loader != b->loader)
+		return a->loader < b->loader ? -1 : 1;
+	if (a->module->entry != b->module->entry)
+		return a->module->entry < b->module->entry ? -1 : 1;
+	return 0;
+}
+
+static void add_modules(struct context *c, const struct vds_modules *modules,
+			unsigned int loader)
+{
+	for (size_t i = 0; i < modules->count; i++) {
+		if (!modules->list[i].base_why)
+			c->by_base[c->count++] = (struct entry){
+				&modules->list[i], loader};
+	}
 }
 
 static bool index_modules(struct context *c)
 {
-	c->by_base = vds_alloc(c->run, c->modules.count + 1,
-			       sizeof(*c->by_base));
-	c->mapped = vds_alloc(c->run, c->modules.count + 1,
-			      sizeof(*c->mapped));
+	size_t count = c->native.count + c->wow64.count;
+
+	c->by_base = vds_alloc(c->run, count + 1, sizeof(*c->by_base));
+	c->mapped = vds_alloc(c->run, count + 1, sizeof(*c->mapped));
 	if (!c->by_base || !c->mapped)
 		return false;
-	for (size_t i = 0; i < c->modules.count; i++) {
-		if (!c->modules.list[i].base_why)
-			c->by_base[c->count++] = &c->modules.list[i];
-	}
+	add_modules(c, &c->native, NATIVE);
+	add_modules(c, &c->wow64, WOW64);
 	qsort(c->by_base, c->count, sizeof(*c->by_base), compare);
 	return true;
 }
@@ -97,12 +120,12 @@ static size_t find(const struct context *c, uint64_t base)
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		if (c->by_base[mid]->base < base)
+		if (c->by_base[mid].module->base < base)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low < c->count && c->by_base[low]->base == base ? low : c->count;
+	return low < c->count && c->by_base[low].module->base == base ? low : c->count;
 }
 
 static const char *last_part(const char *path)
@@ -114,26 +137,29 @@ static const char *last_part(const char *path)
 
 /*
  * Not found in a list that was read to its end: it isn't there. In one that
- * broke off it may be; and the 32-bit images of a WoW64 process may be in lists
- * that can't be read at all.
+ * broke off it may be. 32-bit images of a WoW64 process are to be in the lists
+ * of the 32-bit loader.
  */
 static struct vds_value in_list(const struct context *c, uint32_t lists,
 				size_t which, uint64_t base)
 {
-	enum vds_why why = c->modules.why[which];
+	enum vds_why why = c->native.why[which];
 
 	if (lists & 1u << which)
 		return vds_bool(true);
-	if (why)
-		return vds_absent(why);
-	if (!lists && c->process->wow64 && base <= UINT32_MAX)
-		return vds_absent(VDS_NO_FIELD);
-	return vds_bool(false);
+	if (!why && c->process->wow64 && base <= UINT32_MAX)
+		why = c->wow64.why[which];
+	return vds_or(why, vds_bool(false));
 }
 
-static void fill_lists(const struct context *c, uint32_t lists, uint64_t base,
+static void fill_lists(const struct context *c, uint32_t lists,
+		       unsigned int loaders, uint64_t base,
 		       struct vds_value *v)
 {
+	static const char *const words[] = {NULL, "native", "wow64",
+					    "native wow64"};
+
+	v[COL_LOADER] = vds_flags(words[loaders]);
 	v[COL_PID] = vds_int(c->process->pid);
 	v[COL_PROCESS] = vds_or(c->process->name_why,
 				vds_str(c->process->name));
@@ -163,16 +189,18 @@ static struct vds_error *emit_image(struct context *c,
 	};
 	size_t first = find(c, vad->start);
 	const struct vds_module *m = NULL;
+	unsigned int loaders = 0;
 	uint32_t lists = 0;
 
 	for (size_t i = first; i < c->count &&
-			       c->by_base[i]->base == vad->start; i++) {
-		lists |= c->by_base[i]->lists;
+			       c->by_base[i].module->base == vad->start; i++) {
+		lists |= c->by_base[i].module->lists;
+		loaders |= c->by_base[i].loader;
 		c->mapped[i] = true;
 	}
 	if (first < c->count)
-		m = c->by_base[first];
-	fill_lists(c, lists, vad->start, v);
+		m = c->by_base[first].module;
+	fill_lists(c, lists, loaders, vad->start, v);
 	v[COL_FILE] = !s ? vds_absent(vad->section_why) :
 		      s->why ? vds_absent(s->why) :
 		      s->file_name ? vds_str(s->file_name) :
@@ -189,14 +217,14 @@ static struct vds_error *emit_image(struct context *c,
 static struct vds_error *emit_unmapped(struct context *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
-		const struct vds_module *m = c->by_base[i];
+		const struct vds_module *m = c->by_base[i].module;
 		struct vds_value v[NUM_COLS] = {
 			[COL_MAPPED] = vds_bool(false),
 		};
 
 		if (c->mapped[i])
 			continue;
-		fill_lists(c, m->lists, m->base, v);
+		fill_lists(c, m->lists, c->by_base[i].loader, m->base, v);
 		fill_module(m, v);
 		struct vds_error *err = vds_emit(c->run, v);
 		if (err)
@@ -209,16 +237,14 @@ static struct vds_error *run_ldrmodules(struct vds_run *run,
 					const struct vds_process *process)
 {
 	struct context c = {.run = run, .process = process};
-	struct vds_error *err = vds_process_modules(run, process, &c.modules);
+	struct vds_error *err = vds_process_modules(run, process, &c.native);
 
+	if (!err)
+		err = vds_process_modules32(run, process, &c.wow64);
 	if (err)
 		return err;
 	if (!index_modules(&c))
 		return &vds_enomem;
-	if (process->wow64 && process->peb32)
-		vds_run_note(run, "wow64_lists", process->eprocess,
-			     "process %u: the 32-bit loader's lists are not read, kernel symbols don't state their layout",
-			     process->pid);
 	struct vds_vad_iter *it = vds_vad_iterate(process);
 	const struct vds_vad *vad;
 	while ((vad = vds_vad_next(it))) {

@@ -3,9 +3,12 @@
  * vmmap: what the address space of a process is used for, in VMMap's classes
  * and counters: a row per class, or per region with --regions. The working set
  * is what the page tables call valid. Heaps and stacks are known by what the
- * PEB and the TEBs say, which the process may have changed.
+ * PEB and the TEBs say, which the process may have changed. Whose heap the
+ * .NET runtime's memory is, only the runtime's own data could prove; what its
+ * collector asks the kernel for is a sign.
  */
-#include <stdlib.h>
+#include "vmmap.h"
+
 #include <string.h>
 
 #include <vadose/columns.h>
@@ -21,26 +24,12 @@
 /* The first address that may be allocated (documentation of GetSystemInfo). */
 #define USER_FIRST GRANULARITY
 
-enum class {
-	IMAGE,
-	MAPPED_FILE,
-	SHAREABLE,
-	HEAP,
-	STACK,
-	PEB_TEB,
-	PRIVATE,
-	OTHER,
-	PAGE_TABLE,
-	UNUSABLE,
-	FREE,
-	NUM_CLASSES
-};
-
 static const char *const class_names[NUM_CLASSES] = {
 	[IMAGE] = "image",
 	[MAPPED_FILE] = "mapped-file",
 	[SHAREABLE] = "shareable",
 	[HEAP] = "heap",
+	[MANAGED_HEAP] = "managed-heap",
 	[STACK] = "stack",
 	[PEB_TEB] = "peb-teb",
 	[PRIVATE] = "private",
@@ -67,6 +56,7 @@ enum {
 	SHARED_WS,
 	PROTECTION,
 	FILE_NAME,
+	BASIS,
 	NUM_COLUMNS
 };
 
@@ -75,8 +65,8 @@ static const struct vds_column columns[] = {
 	[NAME] = VDS_COL_PROCESS(VDS_COLUMN_GROUP),
 	[EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY | VDS_COLUMN_GROUP),
 	[CLASS] = {"region.class", VDS_KIND_STR, VDS_COLUMN_KEY, "Class", NULL,
-		   "image, mapped-file, shareable, heap, stack, peb-teb, "
-		   "private, other (physical, AWE), page-table, unusable, free",
+		   "image, mapped-file, shareable, heap, managed-heap, stack, "
+		   "peb-teb, private, other (physical, AWE), page-table, unusable, free",
 		   NULL},
 	[START] = {"region.start", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Start", NULL,
 		   "first byte, with --regions", NULL},
@@ -105,20 +95,15 @@ static const struct vds_column columns[] = {
 			"Protection", NULL, "initial, with --regions", NULL},
 	[FILE_NAME] = {"section.file", VDS_KIND_STR, VDS_COLUMN_WIDE, "File",
 		       NULL, "mapped file, with --regions", "file.path"},
+	[BASIS] = {"region.basis", VDS_KIND_STR, VDS_COLUMN_WIDE, "Basis",
+		   NULL, "what tells that private memory is a heap, a stack, "
+		   "a PEB or TEB; a heuristic says so", NULL},
 };
 
 static const struct vds_option options[] = {
 	{"regions", VDS_OPTION_FLAG, 0, NULL, NULL, NULL,
 	 "a row per region instead of one per class"},
 };
-
-/* An address that tells the class of the VAD around it. */
-struct mark {
-	uint64_t va;
-	enum class class;
-};
-
-#define MAX_MARKS 16384
 
 struct counters {
 	uint64_t blocks, size, committed, private;
@@ -131,8 +116,9 @@ struct context {
 	struct vds_run *run;
 	const struct vds_process *process;
 	const struct vds_vad *vad;
-	struct mark *marks;	/* sorted by address */
-	size_t num_marks, max_marks;
+	struct marks marks;
+	bool has_clr;		/* the .NET runtime is mapped */
+	const char *basis;	/* of the class of the region */
 	struct counters classes[NUM_CLASSES];
 	struct counters region;
 	/* Tables in use: the last one of each level that was counted. */
@@ -140,155 +126,55 @@ struct context {
 	bool by_region;
 };
 
-static void mark(struct context *c, uint64_t va, enum class class)
+/* Is an image of the .NET runtime mapped: Framework 2 and 4, Core? */
+static bool has_clr(const struct vds_process *process)
 {
-	if (va && !(va >> 63) && c->num_marks < c->max_marks)
-		c->marks[c->num_marks++] = (struct mark){va, class};
-}
+	static const char *const names[] = {
+		"*\\mscorwks.dll", "*\\clr.dll", "*\\coreclr.dll",
+	};
+	struct vds_vad_iter *it = vds_vad_iterate(process);
+	const struct vds_vad *vad;
 
-static enum vds_why user_uint(const struct vds_process *process, uint64_t va,
-			      size_t size, uint64_t *ret)
-{
-	uint8_t raw[8] = {0};
-	enum vds_why why = vds_process_read(process, va, raw, size);
+	while ((vad = vds_vad_next(it))) {
+		const struct vds_section *s;
 
-	*ret = 0;
-	for (size_t i = size; !why && i-- > 0;)
-		*ret = *ret << 8 | raw[i];
-	return why;
-}
-
-/* The value of a member of a structure in user space; 0 if it can't be had. */
-static uint64_t user_member(const struct context *c, uint64_t va,
-			    const char *type, const char *path)
-{
-	struct vds_member_info member;
-	uint64_t value;
-
-	if (!va || !vds_type_member_find(vds_type_find(c->run, type), path,
-					 &member) ||
-	    !member.size || member.size > 8 ||
-	    user_uint(c->process, va + member.offset, (size_t)member.size,
-		      &value))
-		return 0;
-	return value;
-}
-
-/* Heaps that a PEB is allowed to name. */
-#define MAX_HEAPS 1024
-
-static void mark_heaps(struct context *c, uint64_t peb, const char *type,
-		       size_t pointer)
-{
-	uint64_t count = user_member(c, peb, type, "NumberOfHeaps");
-	uint64_t list = user_member(c, peb, type, "ProcessHeaps");
-
-	mark(c, user_member(c, peb, type, "ProcessHeap"), HEAP);
-	for (uint64_t i = 0; list && i < count && i < MAX_HEAPS; i++) {
-		uint64_t heap;
-
-		if (user_uint(c->process, list + i * pointer, pointer, &heap))
-			break;
-		mark(c, heap, HEAP);
-	}
-}
-
-/* What lies in a heap's list of further segments; each begins a VAD's part. */
-static void mark_segments(struct context *c)
-{
-	const struct vds_type *heap = vds_type_find(c->run, "_HEAP");
-	const struct vds_type *segment =
-		vds_type_find(c->run, "_HEAP_SEGMENT");
-	struct vds_member_info list, entry;
-	size_t heaps = c->num_marks;
-
-	if (!vds_type_member_find(heap, "SegmentList", &list) ||
-	    !vds_type_member_find(segment, "SegmentListEntry", &entry))
-		return;
-	for (size_t i = 0; i < heaps; i++) {
-		struct vds_list_iter *it;
-		uint64_t at, head = c->marks[i].va + list.offset;
-
-		if (c->marks[i].class != HEAP ||
-		    user_member(c, c->marks[i].va, "_HEAP", "Signature") !=
-			    0xeeffeeff || user_uint(c->process, head, 8, &at))
+		if (vad->type != VDS_VAD_IMAGE)
 			continue;
-		it = vds_list_iterate(c->run, c->process, head, entry.offset);
-		while (c->num_marks < c->max_marks && vds_list_next(it, &at))
-			mark(c, at, HEAP);
+		s = vds_vad_section(process, vad);
+		for (size_t i = 0; s && !s->why && s->file_name &&
+				   i < sizeof(names) / sizeof(*names); i++) {
+			if (vds_match(names[i], s->file_name))
+				return true;
+		}
 	}
-}
-
-static void mark_threads(struct context *c)
-{
-	const struct vds_type *eprocess = vds_type_find(c->run, "_EPROCESS");
-	const struct vds_type *ethread = vds_type_find(c->run, "_ETHREAD");
-	struct vds_member_info head, link;
-	struct vds_list_iter *it;
-	uint64_t thread, teb;
-
-	if (!c->process->threads ||
-	    !vds_type_member_find(eprocess, "ThreadListHead", &head) ||
-	    !vds_type_member_find(ethread, "ThreadListEntry", &link))
-		return;
-	it = vds_list_iterate(c->run, NULL, c->process->eprocess + head.offset,
-			      link.offset);
-	while (c->num_marks < c->max_marks && vds_list_next(it, &thread)) {
-		if (vds_kernel_member(c->run, thread, ethread, "Tcb.Teb",
-				      &teb))
-			continue;
-		mark(c, teb, PEB_TEB);
-		mark(c, user_member(c, teb, "_TEB", "DeallocationStack"),
-		     STACK);
-	}
-}
-
-static int compare(const void *pa, const void *pb)
-{
-	const struct mark *a = pa, *b = pb;
-
-	if (a->va != b->va)
-		return a->va < b->va ? -1 : 1;
-	return (int)a->class - (int)b->class;
-}
-
-static struct vds_error *read_marks(struct context *c)
-{
-	c->max_marks = MAX_MARKS;
-	c->marks = vds_alloc(c->run, c->max_marks, sizeof(*c->marks));
-	if (!c->marks)
-		return &vds_enomem;
-	mark_heaps(c, c->process->peb, "_PEB", 8);
-	mark_heaps(c, c->process->peb32, "_PEB32", 4);
-	mark_segments(c);
-	mark_threads(c);
-	mark(c, c->process->peb, PEB_TEB);
-	mark(c, c->process->peb32, PEB_TEB);
-	qsort(c->marks, c->num_marks, sizeof(*c->marks), compare);
-	return NULL;
+	return false;
 }
 
 /* The class of private memory: that of the first mark in it, or private. */
-static enum class marked(const struct context *c, const struct vds_vad *vad)
+static enum class marked(struct context *c, const struct vds_vad *vad)
 {
-	size_t low = 0, high = c->num_marks;
+	const struct mark *mark = marks_find(&c->marks, vad->start, vad->end);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (c->marks[mid].va < vad->start)
-			low = mid + 1;
-		else
-			high = mid;
+	if (mark) {
+		c->basis = mark->basis;
+		return mark->class;
 	}
-	if (low < c->num_marks && c->marks[low].va <= vad->end)
-		return c->marks[low].class;
+	/*
+	 * The collector reserves its heap with MEM_WRITE_WATCH where it marks
+	 * concurrently (dotnet/runtime, src/coreclr/gc/windows:
+	 * GCToOSInterface::VirtualReserve); hardly anything else does.
+	 */
+	if (vad->type == VDS_VAD_WRITE_WATCH && c->has_clr) {
+		c->basis = "heuristic: write-watched memory under the CLR";
+		return MANAGED_HEAP;
+	}
 	return PRIVATE;
 }
 
-static enum class classify(const struct context *c, const struct vds_vad *vad,
+static enum class classify(struct context *c, const struct vds_vad *vad,
 			   const struct vds_section *section)
 {
+	c->basis = NULL;
 	if (vad->type == VDS_VAD_IMAGE)
 		return IMAGE;
 	if (vad->type == VDS_VAD_DEVICE_PHYSICAL || vad->type == VDS_VAD_AWE ||
@@ -411,6 +297,7 @@ static struct vds_error *finish(struct context *c, enum class class,
 	if (section && !section->why)
 		row[FILE_NAME] = vds_or(section->file_name_why,
 					vds_str(section->file_name));
+	row[BASIS] = vds_str(c->basis);
 	return vds_emit(c->run, row);
 }
 
@@ -423,6 +310,7 @@ static struct vds_error *gap(struct context *c, uint64_t start, uint64_t end)
 	if (start > end || end < start)
 		return NULL;
 	c->vad = NULL;
+	c->basis = NULL;
 	c->region = (struct counters){0};
 	if (next > start)
 		err = finish(c, UNUSABLE, start,
@@ -477,6 +365,15 @@ static struct vds_error *region(struct context *c, const struct vds_vad *vad)
 		      section);
 }
 
+/* The CLR is there, and so is its heap, but nothing tells which memory it is. */
+static void unknown_managed_heap(struct vds_value *row)
+{
+	for (int i = BLOCKS; i <= SHARED_WS; i++)
+		row[i] = vds_absent(VDS_NOT_APPLICABLE);
+	row[BASIS] = vds_str("the CLR is mapped; which private memory is its "
+			     "heap can't be told");
+}
+
 static struct vds_error *emit_classes(struct context *c)
 {
 	struct counters *tables = &c->classes[PAGE_TABLE];
@@ -489,9 +386,11 @@ static struct vds_error *emit_classes(struct context *c)
 	for (int i = 0; !err && i < NUM_CLASSES; i++) {
 		struct vds_value row[NUM_COLUMNS] = {0};
 
-		if (!c->classes[i].blocks)
-			continue;
 		fill(c, (enum class)i, &c->classes[i], row);
+		if (i == MANAGED_HEAP && c->has_clr && !c->classes[i].blocks)
+			unknown_managed_heap(row);
+		else if (!c->classes[i].blocks)
+			continue;
 		err = vds_emit(c->run, row);
 	}
 	return err;
@@ -505,10 +404,11 @@ static struct vds_error *run(struct vds_run *run,
 	uint64_t next = USER_FIRST;
 	struct vds_vad_iter *it;
 	const struct vds_vad *vad;
-	struct vds_error *err = read_marks(&c);
+	struct vds_error *err = marks_read(run, process, &c.marks);
 
 	if (!process->vad_root)
 		return err;
+	c.has_clr = has_clr(process);
 	it = vds_vad_iterate(process);
 	while (!err && (vad = vds_vad_next(it))) {
 		if (vad->range_why || vad->end < next)

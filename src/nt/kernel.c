@@ -18,6 +18,7 @@
 #include "nt/system.h"
 #include "nt/task.h"
 #include "profile/store.h"
+#include "profile/user32.h"
 
 bool vds_kernel_symbol(const struct vds_kernel *kernel, enum vds_symbol_id id,
 		       uint64_t *ret)
@@ -33,6 +34,7 @@ void vds_kernel_close(struct vds_kernel *kernel)
 	if (!kernel)
 		return;
 	vds_profile_destroy((struct vds_profile *)kernel->profile);
+	vds_profile_destroy((struct vds_profile *)kernel->user32);
 	vds_notes_deinit(&kernel->notes);
 	vds_arena_deinit(&kernel->arena);
 	free(kernel);
@@ -296,6 +298,15 @@ static bool says_something(const struct vds_error *err)
 	       err->code == VDS_ERROR_UNSUPPORTED;
 }
 
+static struct vds_error *load_user32(struct vds_kernel *kernel)
+{
+	struct vds_profile *profile;
+	struct vds_error *err = vds_profile_user32(kernel->profile, &profile);
+	if (!err)
+		kernel->user32 = profile;
+	return err;
+}
+
 struct vds_error *vds_kernel_open(const struct vds_image *image,
 				  const struct vds_kernel_options *options,
 				  struct vds_kernel **ret)
@@ -318,6 +329,8 @@ struct vds_error *vds_kernel_open(const struct vds_image *image,
 		complete_identity(&o);
 		err = refuse_future(o.kernel);
 	}
+	if (!err)
+		err = load_user32(o.kernel);
 	if (!err)
 		err = build_table(o.kernel);
 	vds_discovery_deinit(&o.discovery);

@@ -63,6 +63,8 @@ struct vds_inference {
 struct vds_kernel {
 	const struct vds_image *image;
 	const struct vds_profile *profile;
+	/* Types of 32-bit user mode; NULL until a profile is bound. */
+	const struct vds_profile *user32;
 	struct vds_binding binding;
 	struct vds_space space;	/* kernel address space; resolves NT PTEs */
 	struct vds_pte_format pte;

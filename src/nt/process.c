@@ -80,11 +80,18 @@ static void find_wow64(struct vds_task *task, const struct vds_rec *rec,
 	uint64_t wow = vds_rec_u64(rec, vds_kf(task->kernel, EPROCESS_WOW64));
 
 	p->wow64 = wow != 0;
+	p->peb32_why = VDS_NOT_APPLICABLE;
+	if (!wow)
+		return;
 	/* 10 and later: an EWOW64PROCESS in the kernel; before, the PEB32. */
-	if (!wow || !vds_is_kernel_pointer(task->kernel, wow, 8))
-		p->peb32 = wow >> 32 ? 0 : wow;
-	else
-		vds_task_field(task, wow, peb, &p->peb32);
+	p->peb32 = wow;
+	p->peb32_why = VDS_PRESENT;
+	if (vds_is_kernel_pointer(task->kernel, wow, 8))
+		p->peb32_why = vds_task_field(task, wow, peb, &p->peb32);
+	if (!p->peb32_why && p->peb32 >> 32)
+		p->peb32_why = VDS_BAD_DATA;
+	if (p->peb32_why)
+		p->peb32 = 0;
 }
 
 static enum vds_process_kind kind_of(const struct vds_kernel *kernel,

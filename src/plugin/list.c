@@ -15,6 +15,7 @@ struct vds_list_iter {
 	struct vds_run *run;
 	const struct vds_process *process;
 	uint64_t head, link;
+	uint32_t pointer;	/* bytes of one */
 	uint64_t at;		/* LIST_ENTRY that was visited last */
 	size_t count;
 	struct vds_visited visited;
@@ -22,9 +23,10 @@ struct vds_list_iter {
 	enum vds_why why;
 };
 
-struct vds_list_iter *vds_list_iterate(struct vds_run *run,
-				       const struct vds_process *process,
-				       uint64_t head, uint64_t link)
+static struct vds_list_iter *iterate(struct vds_run *run,
+				     const struct vds_process *process,
+				     uint64_t head, uint64_t link,
+				     uint32_t pointer)
 {
 	struct vds_list_iter *iter =
 		vds_arena_calloc(&run->task->arena, 1, sizeof(*iter));
@@ -34,7 +36,7 @@ struct vds_list_iter *vds_list_iterate(struct vds_run *run,
 	}
 	*iter = (struct vds_list_iter){
 		.run = run, .process = process, .head = head, .link = link,
-		.at = head,
+		.pointer = pointer, .at = head,
 	};
 	if (!vds_visited_init(&iter->visited, &run->task->arena, 64)) {
 		run->task->nomem = true;
@@ -43,17 +45,31 @@ struct vds_list_iter *vds_list_iterate(struct vds_run *run,
 	return iter;
 }
 
+struct vds_list_iter *vds_list_iterate(struct vds_run *run,
+				       const struct vds_process *process,
+				       uint64_t head, uint64_t link)
+{
+	return iterate(run, process, head, link, 8);
+}
+
+struct vds_list_iter *vds_list_iterate32(struct vds_run *run,
+					 const struct vds_process *process,
+					 uint64_t head, uint64_t link)
+{
+	return iterate(run, process, head, link, 4);
+}
+
 static enum vds_why read_entry(const struct vds_list_iter *iter, uint64_t va,
 			       uint64_t *ret_next, uint64_t *ret_back)
 {
 	uint8_t raw[16];
 	enum vds_why why = iter->process ?
-		vds_process_read(iter->process, va, raw, sizeof(raw)) :
-		vds_kernel_read(iter->run, va, raw, sizeof(raw));
+		vds_process_read(iter->process, va, raw, 2 * iter->pointer) :
+		vds_kernel_read(iter->run, va, raw, 2 * iter->pointer);
 	if (why)
 		return why;
-	*ret_next = vds_le64(raw);
-	*ret_back = vds_le64(raw + 8);
+	*ret_next = vds_le(raw, iter->pointer);
+	*ret_back = vds_le(raw + iter->pointer, iter->pointer);
 	return VDS_PRESENT;
 }
 
@@ -79,7 +95,7 @@ bool vds_list_next(struct vds_list_iter *iter, uint64_t *ret)
 		return end(iter, why, "list_unreadable");
 	if (next == iter->head)
 		return end(iter, VDS_PRESENT, NULL);
-	if (next & 7 || next < iter->link)
+	if (next & (iter->pointer - 1) || next < iter->link)
 		return end(iter, VDS_BAD_ADDRESS, "list_bad_pointer");
 	if (iter->count >= LIST_MAX ||
 	    vds_visited_add(&iter->visited, next) != VDS_SEEN_NEW)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vds_process_modules(): the loader's three lists in a process's user space. */
+/* vds_process_modules(): the loader's lists in a process's user space. */
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -22,9 +22,32 @@ static const struct {
 	{"InInitializationOrderModuleList", "InInitializationOrderLinks"},
 };
 
+/* How code of one width keeps its lists. */
+struct flavour {
+	const char *peb, *ldr, *entry;	/* types */
+	size_t pointer;			/* bytes */
+	struct vds_list_iter *(*iterate)(struct vds_run *run,
+					 const struct vds_process *process,
+					 uint64_t head, uint64_t link);
+	enum vds_why (*text)(struct vds_run *run,
+			     const struct vds_process *process, uint64_t va,
+			     const char **ret);
+};
+
+static const struct flavour native = {
+	"_PEB", "_PEB_LDR_DATA", "_LDR_DATA_TABLE_ENTRY", 8,
+	vds_list_iterate, vds_process_unicode_string,
+};
+
+static const struct flavour wow64 = {
+	"_PEB32", "_PEB_LDR_DATA32", "_LDR_DATA_TABLE_ENTRY32", 4,
+	vds_list_iterate32, vds_process_unicode_string32,
+};
+
 struct reader {
 	struct vds_run *run;
 	const struct vds_process *process;
+	const struct flavour *flavour;
 	const struct vds_type *type;	/* of an entry */
 	struct vds_map index;		/* entry -> place in list + 1 */
 	struct vds_module *list;	/* malloc'ed */
@@ -62,7 +85,7 @@ static enum vds_why user_text(struct reader *r, uint64_t va, const char *path,
 		return VDS_NO_FIELD;
 	if (!vds_add_u64(va, member.offset, &at))
 		return VDS_BAD_ADDRESS;
-	return vds_process_unicode_string(r->run, r->process, at, ret);
+	return r->flavour->text(r->run, r->process, at, ret);
 }
 
 static void decode(struct reader *r, uint64_t entry, struct vds_module *m)
@@ -120,15 +143,15 @@ static struct vds_error *walk(struct reader *r, const struct vds_type *ldr_type,
 		return NULL;
 	}
 	/* A process that is being created has no list yet, only zeros. */
-	*ret_why = vds_process_read(r->process, at, raw, sizeof(raw));
+	*ret_why = vds_process_read(r->process, at, raw, r->flavour->pointer);
 	if (*ret_why)
 		return NULL;
-	if (!vds_le64(raw)) {
+	if (!vds_le(raw, r->flavour->pointer)) {
 		*ret_why = VDS_NOT_APPLICABLE;
 		return NULL;
 	}
 	struct vds_list_iter *iter =
-		vds_list_iterate(r->run, r->process, at, link.offset);
+		r->flavour->iterate(r->run, r->process, at, link.offset);
 	if (!iter)
 		return &vds_enomem;
 	while (r->count < MAX_MODULES && vds_list_next(iter, &entry)) {
@@ -141,13 +164,15 @@ static struct vds_error *walk(struct reader *r, const struct vds_type *ldr_type,
 }
 
 /* Where PEB_LDR_DATA is. */
-static enum vds_why find_ldr(struct vds_run *run,
-			     const struct vds_process *process, uint64_t *ret)
+static enum vds_why find_ldr(const struct reader *r, uint64_t peb,
+			     uint64_t *ret)
 {
-	if (!process->peb)
-		return VDS_NOT_APPLICABLE;
-	enum vds_why why = user_member(process, process->peb,
-				       vds_type_find(run, "_PEB"), "Ldr", ret);
+	if (!peb)
+		return r->flavour == &wow64 ? r->process->peb32_why :
+					      VDS_NOT_APPLICABLE;
+	enum vds_why why = user_member(
+		r->process, peb, vds_type_find(r->run, r->flavour->peb), "Ldr",
+		ret);
 	if (!why && !*ret)
 		why = VDS_NOT_APPLICABLE;
 	return why;
@@ -157,7 +182,7 @@ static struct vds_error *read_lists(struct reader *r, uint64_t ldr,
 				    struct vds_modules *ret)
 {
 	const struct vds_type *ldr_type =
-		vds_type_find(r->run, "_PEB_LDR_DATA");
+		vds_type_find(r->run, r->flavour->ldr);
 
 	for (size_t i = 0; i < VDS_NUM_MODULE_LISTS; i++) {
 		struct vds_error *err =
@@ -177,14 +202,15 @@ static struct vds_error *read_lists(struct reader *r, uint64_t ldr,
 	return NULL;
 }
 
-struct vds_error *vds_process_modules(struct vds_run *run,
+static struct vds_error *read_modules(struct vds_run *run,
 				      const struct vds_process *process,
-				      struct vds_modules *ret)
+				      const struct flavour *flavour,
+				      uint64_t peb, struct vds_modules *ret)
 {
-	struct reader r = {.run = run, .process = process,
-			   .type = vds_type_find(run, "_LDR_DATA_TABLE_ENTRY")};
+	struct reader r = {.run = run, .process = process, .flavour = flavour,
+			   .type = vds_type_find(run, flavour->entry)};
 	uint64_t ldr = 0;
-	enum vds_why why = find_ldr(run, process, &ldr);
+	enum vds_why why = find_ldr(&r, peb, &ldr);
 
 	*ret = (struct vds_modules){0};
 	for (size_t i = 0; i < VDS_NUM_MODULE_LISTS; i++)
@@ -195,4 +221,18 @@ struct vds_error *vds_process_modules(struct vds_run *run,
 	free(r.list);
 	vds_map_deinit(&r.index);
 	return err;
+}
+
+struct vds_error *vds_process_modules(struct vds_run *run,
+				      const struct vds_process *process,
+				      struct vds_modules *ret)
+{
+	return read_modules(run, process, &native, process->peb, ret);
+}
+
+struct vds_error *vds_process_modules32(struct vds_run *run,
+					const struct vds_process *process,
+					struct vds_modules *ret)
+{
+	return read_modules(run, process, &wow64, process->peb32, ret);
 }

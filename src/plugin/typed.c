@@ -15,7 +15,10 @@
 const struct vds_type *vds_type_find(const struct vds_run *run,
 				     const char *name)
 {
-	return vds_profile_type(run->session->kernel->profile, name);
+	const struct vds_kernel *kernel = run->session->kernel;
+	const struct vds_type *type = vds_profile_type(kernel->profile, name);
+	return type || !kernel->user32 ? type :
+		       vds_profile_type(kernel->user32, name);
 }
 
 static enum vds_type_class class_of(const struct vds_type *type)
@@ -227,10 +230,11 @@ enum vds_why vds_kernel_member(struct vds_run *run, uint64_t va,
 
 typedef enum vds_why read_fn(void *ctx, uint64_t va, void *buf, size_t len);
 
-static enum vds_why read_string(struct vds_run *run, read_fn *read, void *ctx,
-				uint64_t va, const char **ret)
+static enum vds_why read_string(struct vds_run *run, const char *type_name,
+				read_fn *read, void *ctx, uint64_t va,
+				const char **ret)
 {
-	const struct vds_type *type = vds_type_find(run, "_UNICODE_STRING");
+	const struct vds_type *type = vds_type_find(run, type_name);
 	struct vds_member_info length, buffer;
 	uint8_t raw[32];
 	uint64_t len, at;
@@ -281,14 +285,24 @@ static enum vds_why read_process(void *ctx, uint64_t va, void *buf, size_t len)
 enum vds_why vds_kernel_unicode_string(struct vds_run *run, uint64_t va,
 				       const char **ret)
 {
-	return read_string(run, read_kernel, run->task, va, ret);
+	return read_string(run, "_UNICODE_STRING", read_kernel, run->task, va,
+			   ret);
 }
 
 enum vds_why vds_process_unicode_string(struct vds_run *run,
 					const struct vds_process *process,
 					uint64_t va, const char **ret)
 {
-	return read_string(run, read_process, (void *)process, va, ret);
+	return read_string(run, "_UNICODE_STRING", read_process,
+			   (void *)process, va, ret);
+}
+
+enum vds_why vds_process_unicode_string32(struct vds_run *run,
+					  const struct vds_process *process,
+					  uint64_t va, const char **ret)
+{
+	return read_string(run, "_UNICODE_STRING32", read_process,
+			   (void *)process, va, ret);
 }
 
 enum vds_why vds_physical_read(const struct vds_run *run, uint64_t pa,

@@ -52,12 +52,20 @@ struct vds_modules {
 
 /*
  * Reads the three 64-bit lists of @process; *ret is borrowed until run()
- * returns. Loops, wild and unreadable pointers are noted. The 32-bit lists of a
- * WoW64 process are not read: kernel symbols don't state their layout.
+ * returns. Loops, wild and unreadable pointers are noted.
  */
 VDS_EXPORT struct vds_error *
 vds_process_modules(struct vds_run *run, const struct vds_process *process,
 		    struct vds_modules *ret);
+
+/*
+ * The same of the lists that the 32-bit loader of a WoW64 process keeps, beside
+ * the 64-bit ones: NOT_APPLICABLE for a process without 32-bit code. The program
+ * itself is in both; ntdll.dll and wow64*.dll of 64 bits are only in those.
+ */
+VDS_EXPORT struct vds_error *
+vds_process_modules32(struct vds_run *run, const struct vds_process *process,
+		      struct vds_modules *ret);
 
 #ifdef __cplusplus
 }

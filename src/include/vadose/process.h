@@ -79,6 +79,8 @@ struct vds_process {
 	 * bytes of it are kept by Windows. NULL: see image_file_name_why. */
 	const char *image_file_name;
 	enum vds_why image_file_name_why;
+	/* Of peb32: NOT_APPLICABLE if it runs no 32-bit code (wow64). */
+	enum vds_why peb32_why;
 };
 
 /*

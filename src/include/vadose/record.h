@@ -54,7 +54,11 @@ struct vds_member_info {
 	uint64_t size;		/* bytes of its storage */
 };
 
-/* The named type, or NULL if the profile lacks it. Lives as long as the run. */
+/*
+ * The named type, or NULL if the profile lacks it. Lives as long as the run.
+ * Types of 32-bit user mode, which no kernel's symbols hold, end in 32
+ * ("_PEB_LDR_DATA32", "_LDR_DATA_TABLE_ENTRY32", "_HEAP32").
+ */
 VDS_EXPORT const struct vds_type *vds_type_find(const struct vds_run *run,
 						const char *name);
 VDS_EXPORT void vds_type_info(const struct vds_type *type,
@@ -123,6 +127,12 @@ vds_process_unicode_string(struct vds_run *run,
 			   const struct vds_process *process, uint64_t va,
 			   const char **ret);
 
+/* The same of a string of 32-bit code, whose pointer has four bytes. */
+VDS_EXPORT enum vds_why
+vds_process_unicode_string32(struct vds_run *run,
+			     const struct vds_process *process, uint64_t va,
+			     const char **ret);
+
 /* Physical memory. */
 VDS_EXPORT enum vds_why vds_physical_read(const struct vds_run *run,
 					  uint64_t pa, void *buf, size_t len);
@@ -156,6 +166,10 @@ struct vds_list_iter;
 VDS_EXPORT struct vds_list_iter *
 vds_list_iterate(struct vds_run *run, const struct vds_process *process,
 		 uint64_t head, uint64_t link);
+/* The same over the lists of 32-bit code in @process: four-byte pointers. */
+VDS_EXPORT struct vds_list_iter *
+vds_list_iterate32(struct vds_run *run, const struct vds_process *process,
+		   uint64_t head, uint64_t link);
 /* The next object's address in *ret; false at the end, and for a NULL @iter. */
 VDS_EXPORT bool vds_list_next(struct vds_list_iter *iter, uint64_t *ret);
 /* PRESENT if the walk came back to its head; otherwise why it ended. */

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Heaps and stacks, by what the process itself keeps: PEB.ProcessHeaps leads to
+ * NT heaps and segment heaps, the TEB of each thread to its stack. All of it is
+ * user memory, which the process may have changed; a lie makes a region of a
+ * wrong class, and nothing worse.
+ */
+#include "vmmap.h"
+
+#include <stdlib.h>
+
+#include <vadose/record.h>
+
+#define PAGE UINT64_C(4096)
+#define MAX_MARKS 16384
+/* Heaps that a PEB is allowed to name. */
+#define MAX_HEAPS 1024
+/* A red-black tree of 2^32 nodes is not deeper. */
+#define MAX_DEPTH 64
+/* _HEAP.Signature and _SEGMENT_HEAP.Signature */
+#define NT_HEAP UINT64_C(0xeeffeeff)
+#define SEGMENT_HEAP UINT64_C(0xddeeddee)
+/* Low bits of _HEAP_LARGE_ALLOC_DATA.VirtualAddress hold UnusedBytes. */
+#define LARGE_ALLOC_MASK (~UINT64_C(0xffff))
+
+/* How code of one width keeps its heaps. */
+struct flavour {
+	const char *peb, *heap, *segment;
+	size_t pointer;
+	struct vds_list_iter *(*iterate)(struct vds_run *run,
+					 const struct vds_process *process,
+					 uint64_t head, uint64_t link);
+};
+
+static const struct flavour native = {
+	"_PEB", "_HEAP", "_HEAP_SEGMENT", 8, vds_list_iterate,
+};
+static const struct flavour wow64 = {
+	"_PEB32", "_HEAP32", "_HEAP_SEGMENT32", 4, vds_list_iterate32,
+};
+
+struct reader {
+	struct vds_run *run;
+	const struct vds_process *process;
+	struct marks *marks;
+	const struct flavour *flavour;
+};
+
+static void mark(struct reader *r, uint64_t va, enum class class,
+		 const char *basis)
+{
+	if (va && !(va >> 63) && r->marks->count < r->marks->max)
+		r->marks->list[r->marks->count++] =
+			(struct mark){va, class, basis};
+}
+
+static bool is_full(const struct reader *r)
+{
+	return r->marks->count >= r->marks->max;
+}
+
+static enum vds_why user_uint(const struct reader *r, uint64_t va, size_t size,
+			      uint64_t *ret)
+{
+	uint8_t raw[8] = {0};
+	enum vds_why why = vds_process_read(r->process, va, raw, size);
+
+	*ret = 0;
+	for (size_t i = size; !why && i-- > 0;)
+		*ret = *ret << 8 | raw[i];
+	return why;
+}
+
+static bool find_member(const struct reader *r, const char *type,
+			const char *path, struct vds_member_info *ret)
+{
+	return vds_type_member_find(vds_type_find(r->run, type), path, ret);
+}
+
+/* The value of a member of a structure in user space; 0 if it can't be had. */
+static uint64_t user_member(const struct reader *r, uint64_t va,
+			    const char *type, const char *path)
+{
+	struct vds_member_info member;
+	uint64_t value;
+
+	if (!va || !find_member(r, type, path, &member) || !member.size ||
+	    member.size > 8 ||
+	    user_uint(r, va + member.offset, (size_t)member.size, &value))
+		return 0;
+	return value;
+}
+
+/* Each entry of the list that begins at member @path of @type at @va. */
+static void mark_list(struct reader *r, uint64_t va, const char *type,
+		      const char *path, uint64_t link, const char *basis)
+{
+	struct vds_member_info head;
+	struct vds_list_iter *it;
+	uint64_t at;
+
+	if (!find_member(r, type, path, &head) ||
+	    user_uint(r, va + head.offset, r->flavour->pointer, &at) || !at)
+		return;
+	it = r->flavour->iterate(r->run, r->process, va + head.offset, link);
+	while (!is_full(r) && vds_list_next(it, &at))
+		mark(r, at, HEAP, basis);
+}
+
+/* Further segments, and blocks too large for any of them. */
+static void mark_nt_heap(struct reader *r, uint64_t heap)
+{
+	struct vds_member_info entry, large = {0};
+
+	if (find_member(r, r->flavour->segment, "SegmentListEntry", &entry))
+		mark_list(r, heap, r->flavour->heap, "SegmentList",
+			  entry.offset, "segment of an NT heap");
+	/* The list entry comes first in a _HEAP_VIRTUAL_ALLOC_ENTRY. */
+	(void)find_member(r, "_HEAP_VIRTUAL_ALLOC_ENTRY", "Entry", &large);
+	mark_list(r, heap, r->flavour->heap, "VirtualAllocdBlocks",
+		  large.offset, "large block of an NT heap");
+}
+
+/* The large blocks of a segment heap, which a tree holds. */
+static void mark_large_blocks(struct reader *r, uint64_t root)
+{
+	uint64_t stack[MAX_DEPTH];
+	size_t depth = 0, seen = 0;
+	struct vds_member_info node;
+
+	if (!find_member(r, "_HEAP_LARGE_ALLOC_DATA", "TreeNode", &node))
+		return;
+	stack[depth++] = root;
+	while (depth && !is_full(r) && seen++ < MAX_MARKS) {
+		uint64_t at = stack[--depth];
+		uint64_t data = at - node.offset;
+
+		mark(r, user_member(r, data, "_HEAP_LARGE_ALLOC_DATA",
+				    "VirtualAddress") & LARGE_ALLOC_MASK,
+		     HEAP, "large block of a segment heap");
+		uint64_t left = user_member(r, at, "_RTL_BALANCED_NODE",
+					    "Left");
+		uint64_t right = user_member(r, at, "_RTL_BALANCED_NODE",
+					     "Right");
+		if (left && depth < MAX_DEPTH)
+			stack[depth++] = left;
+		if (right && depth < MAX_DEPTH)
+			stack[depth++] = right;
+	}
+}
+
+static void mark_segment_heap(struct reader *r, uint64_t heap)
+{
+	struct vds_member_info contexts, head, link;
+	uint64_t each = vds_type_size(vds_type_find(r->run,
+						    "_HEAP_SEG_CONTEXT"));
+
+	if (find_member(r, "_SEGMENT_HEAP", "SegContexts", &contexts) &&
+	    find_member(r, "_HEAP_SEG_CONTEXT", "SegmentListHead", &head) &&
+	    find_member(r, "_HEAP_PAGE_SEGMENT", "ListEntry", &link) && each) {
+		for (uint64_t i = 0; i < contexts.size / each; i++)
+			mark_list(r, heap + contexts.offset + i * each,
+				  "_HEAP_SEG_CONTEXT", "SegmentListHead",
+				  link.offset, "segment of a segment heap");
+	}
+	uint64_t root = user_member(r, heap, "_SEGMENT_HEAP",
+				    "LargeAllocMetadata.Root");
+	if (root)
+		mark_large_blocks(r, root);
+}
+
+static void mark_heap(struct reader *r, uint64_t heap)
+{
+	mark(r, heap, HEAP, "PEB.ProcessHeaps");
+	if (user_member(r, heap, r->flavour->heap, "Signature") == NT_HEAP)
+		mark_nt_heap(r, heap);
+	else if (r->flavour == &native &&
+		 user_member(r, heap, "_SEGMENT_HEAP", "Signature") ==
+			 SEGMENT_HEAP)
+		mark_segment_heap(r, heap);
+}
+
+static void mark_heaps(struct reader *r, uint64_t peb)
+{
+	const char *type = r->flavour->peb;
+	uint64_t count = user_member(r, peb, type, "NumberOfHeaps");
+	uint64_t list = user_member(r, peb, type, "ProcessHeaps");
+	uint64_t first = user_member(r, peb, type, "ProcessHeap");
+
+	if (!peb)
+		return;
+	mark(r, peb, PEB_TEB, "EPROCESS");
+	if (first)
+		mark_heap(r, first);
+	for (uint64_t i = 0; list && i < count && i < MAX_HEAPS; i++) {
+		uint64_t heap;
+
+		if (user_uint(r, list + i * r->flavour->pointer,
+			      r->flavour->pointer, &heap))
+			break;
+		if (heap && heap != first)
+			mark_heap(r, heap);
+	}
+}
+
+/*
+ * The TEB of the 32-bit code of a WoW64 thread: WowTebOffset from the 64-bit one
+ * where that has the member (10 and later), before it right behind its pages
+ * (wow64t.h, WOW64_GET_TEB32). It names itself.
+ */
+static uint64_t find_teb32(const struct reader *r, uint64_t teb)
+{
+	uint64_t offset = user_member(r, teb, "_TEB", "WowTebOffset");
+	uint64_t size = vds_type_size(vds_type_find(r->run, "_TEB"));
+	uint64_t teb32 = teb + (uint64_t)(int32_t)offset;
+
+	if (!offset)
+		teb32 = teb + ((size + PAGE - 1) & ~(PAGE - 1));
+	return user_member(r, teb32, "_TEB32", "NtTib.Self") == teb32 ? teb32 :
+									0;
+}
+
+static void mark_threads(struct reader *r)
+{
+	const struct vds_type *ethread = vds_type_find(r->run, "_ETHREAD");
+	struct vds_member_info head, link;
+	struct vds_list_iter *it;
+	uint64_t thread, teb, teb32;
+
+	if (!r->process->threads ||
+	    !find_member(r, "_EPROCESS", "ThreadListHead", &head) ||
+	    !find_member(r, "_ETHREAD", "ThreadListEntry", &link))
+		return;
+	it = vds_list_iterate(r->run, NULL, r->process->eprocess + head.offset,
+			      link.offset);
+	while (!is_full(r) && vds_list_next(it, &thread)) {
+		if (vds_kernel_member(r->run, thread, ethread, "Tcb.Teb",
+				      &teb) || !teb)
+			continue;
+		mark(r, teb, PEB_TEB, "KTHREAD.Teb");
+		mark(r, user_member(r, teb, "_TEB", "DeallocationStack"),
+		     STACK, "TEB.DeallocationStack");
+		teb32 = r->process->wow64 ? find_teb32(r, teb) : 0;
+		if (!teb32)
+			continue;
+		mark(r, teb32, PEB_TEB, "TEB.WowTebOffset");
+		mark(r, user_member(r, teb32, "_TEB32", "DeallocationStack"),
+		     STACK, "TEB32.DeallocationStack");
+	}
+}
+
+static int compare(const void *pa, const void *pb)
+{
+	const struct mark *a = pa, *b = pb;
+
+	if (a->va != b->va)
+		return a->va < b->va ? -1 : 1;
+	return (int)a->class - (int)b->class;
+}
+
+struct vds_error *marks_read(struct vds_run *run,
+			     const struct vds_process *process,
+			     struct marks *ret)
+{
+	struct reader r = {.run = run, .process = process, .marks = ret,
+			   .flavour = &native};
+
+	*ret = (struct marks){.max = MAX_MARKS};
+	ret->list = vds_alloc(run, ret->max, sizeof(*ret->list));
+	if (!ret->list)
+		return &vds_enomem;
+	mark_heaps(&r, process->peb);
+	r.flavour = &wow64;
+	mark_heaps(&r, process->peb32);
+	mark_threads(&r);
+	qsort(ret->list, ret->count, sizeof(*ret->list), compare);
+	return NULL;
+}
+
+const struct mark *marks_find(const struct marks *marks, uint64_t start,
+			      uint64_t end)
+{
+	size_t low = 0, high = marks->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (marks->list[mid].va < start)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < marks->count && marks->list[low].va <= end ?
+		       &marks->list[low] : NULL;
+}
