@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sectiondump: the content of sections as files, each once, put together from
- * the prototype PTEs and, where those can't be read, from what views map. Rows
- * are the map of each file: what came from where, and what is missing. No name
- * from the image becomes a path, and no file is ever written over.
+ * sectiondump (sharedmem --dump): the content of sections as files, each once
+ * (assemble.h says where each page comes from). Rows are the map of each file:
+ * what came from where, and what is missing. No name from the image becomes a
+ * path, and no file is ever written over.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <vadose/columns.h>
@@ -18,13 +19,14 @@
 #include <vadose/record.h>
 #include <vadose/sharing.h>
 
+#include "assemble.h"
+#include "choice.h"
+
 #define PAGE UINT64_C(4096)
-/* Prototype PTEs looked at in one step: a page of them. */
-#define CHUNK 512
-/* Entries of page tables looked at for one section; a hostile one ends here. */
-#define MAX_LOOKUPS ((uint64_t)1 << 22)
-/* Longer sections end with their last page that is there. */
+/* Longer files end with their last page that is there. */
 #define MAX_PADDED ((uint64_t)16 << 30)
+/* Room that is left on the disk. */
+#define SPARE ((uint64_t)16 << 20)
 /* Characters of the image's own name that a file name keeps. */
 #define NAME_LEN 80
 
@@ -42,11 +44,19 @@ enum {
 	COL_LENGTH,
 	COL_SOURCE,
 	COL_WHY,
+	COL_FRAME,
+	COL_PROTO,
+	COL_PAGEFILE,
+	COL_PAGEFILE_OFFSET,
+	COL_PID,
+	COL_VIEW,
+	COL_VIEWS,
 	NUM_COLS,
 };
 
 #define KEY VDS_COLUMN_KEY
 #define GROUP VDS_COLUMN_GROUP
+#define WIDE VDS_COLUMN_WIDE
 
 static const struct vds_column columns[NUM_COLS] = {
 	[COL_SECTION_ID] = VDS_COL_SECTION_ID(KEY | GROUP),
@@ -60,14 +70,22 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_MISSING] = {"dump.bytes_missing", VDS_KIND_SIZE, GROUP, "Missing", "bytes", "bytes of it that were not: holes in the file", NULL},
 	[COL_OFFSET] = {"map.offset", VDS_KIND_SIZE, KEY, "Offset", "bytes", "first byte of the run in the section and in the file", NULL},
 	[COL_LENGTH] = {"map.length", VDS_KIND_SIZE, 0, "Length", "bytes", "length of the run", NULL},
-	[COL_SOURCE] = {"map.source", VDS_KIND_STR, 0, "Source", NULL, "prototype: the section's own frame; views: a frame that two views map; view: a frame that one view maps, perhaps a copy of its own; zero: never written, so zeros; missing", NULL},
-	[COL_WHY] = {"map.state", VDS_KIND_STR, 0, "State", NULL, "where the page is, by its prototype PTE", NULL},
+	[COL_SOURCE] = {"map.source", VDS_KIND_STR, 0, "Source", NULL, "prototype: the section's own frame; pfn: a mapped frame that the PFN database gives to the prototype PTE; views: a frame that two views map; view: one that a single view maps, perhaps a copy of its own; copy: a process's own copy (--copies); zero: never written, so zeros; missing", NULL},
+	[COL_WHY] = {"map.state", VDS_KIND_STR, 0, "State", NULL, "where the page is, by its prototype PTE; not-looked-at: past the bounds of one run; left-out: past --limit-size", NULL},
+	[COL_FRAME] = {"map.frame", VDS_KIND_ADDR, 0, "Frame", NULL, "physical address of the first byte; the rest of the run lies behind it", NULL},
+	[COL_PROTO] = {"map.prototype", VDS_KIND_ADDR, WIDE, "Prototype PTE at", NULL, "address of the run's first prototype PTE", NULL},
+	[COL_PAGEFILE] = {"map.pagefile.number", VDS_KIND_INT, WIDE, "Page file", NULL, "number of the page file that a missing run lies in", NULL},
+	[COL_PAGEFILE_OFFSET] = {"map.pagefile.offset", VDS_KIND_SIZE, WIDE, "At", "bytes", "offset of the run's first byte in it", NULL},
+	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process whose page tables lead to the frame, where those had to be asked", "process.pid"},
+	[COL_VIEW] = {"map.view", VDS_KIND_ADDR, WIDE, "At address", NULL, "address of the run in that process", NULL},
+	[COL_VIEWS] = {"map.views", VDS_KIND_INT, WIDE, "Views", "views", "views that map the frame, where views had to be asked", NULL},
 };
 
 static const struct vds_option options[] = {
 	{"dump", VDS_OPTION_STR, VDS_OPTION_REQUIRED, "DIR", NULL, NULL, "folder to write to; made if it doesn't exist"},
-	{"address", VDS_OPTION_UINTS, 0, "ADDRESS", NULL, NULL, "only these control areas, also ones that no view leads to"},
-	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL, "only sections whose file or object name matches"},
+	CHOICE_OPTIONS("1"),
+	{"copies", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "where the shared page is not in memory, take a process's own copy (marked in the map)"},
+	{"limit-size", VDS_OPTION_SIZE, 0, NULL, "16G", NULL, "write no more than this of one section; the rest is left out and said so"},
 	{"max-pages", VDS_OPTION_UINT, 0, "N", "1048576", NULL, "pages looked at in one section; the rest is one row"},
 };
 
@@ -85,230 +103,110 @@ struct context {
 	int folder;
 };
 
-struct piece {
-	uint64_t first, last;	/* pages, inclusive */
-	const char *source, *state;
-};
-
+/* One section on its way to its file. */
 struct dump {
 	struct vds_run *run;
-	const struct vds_process *any;
-	const struct vds_section *section;
-	const struct vds_view *const *views;
-	size_t num_views;
-	int folder, fd;		/* fd: -1 until the first page */
+	struct plan plan;
+	int folder, fd;
 	const char *name;	/* of the file, in the folder */
-	struct piece *pieces;	/* malloc'ed */
-	size_t num_pieces, max_pieces;
-	uint64_t pages, lookups;
-	uint64_t present, missing, size;	/* bytes */
-	uint64_t *frames;	/* of the views, for one page */
+	uint64_t size;		/* of the file */
 };
 
-static struct vds_error *add_piece(struct dump *d, uint64_t first,
-				   uint64_t last, const char *source,
-				   const char *state)
+static struct vds_error *output_error(const struct dump *d, int errnum,
+				      const char *what)
 {
-	struct piece *p = d->num_pieces ? &d->pieces[d->num_pieces - 1] : NULL;
-	if (!strcmp(source, "missing"))
-		d->missing += (last - first + 1) * PAGE;
-	if (p && p->last + 1 == first && !strcmp(p->source, source) &&
-	    !strcmp(p->state, state)) {
-		p->last = last;
-		return NULL;
-	}
-	if (d->num_pieces == d->max_pieces) {
-		size_t max = d->max_pieces ? 2 * d->max_pieces : 64;
-		p = realloc(d->pieces, max * sizeof(*p));
-		if (!p)
-			return &vds_enomem;
-		d->pieces = p;
-		d->max_pieces = max;
-	}
-	d->pieces[d->num_pieces++] = (struct piece){first, last, source, state};
-	return NULL;
+	return vds_error_errno(VDS_ERROR_OUTPUT, errnum, "cannot %s %s/%s",
+			       what, vds_option_str(d->run, "dump"), d->name);
 }
 
-static struct vds_error *open_file(struct dump *d)
+/* A dump that fills the disk helps nobody: asked before, not found out. */
+static struct vds_error *check_room(const struct dump *d)
 {
-	d->fd = openat(d->folder, d->name, O_WRONLY | O_CREAT | O_EXCL |
-		       O_NOFOLLOW | O_CLOEXEC, 0666);
-	if (d->fd >= 0)
+	struct statvfs fs;
+	if (fstatvfs(d->folder, &fs) < 0)
+		return NULL;	/* writing will tell */
+	uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (room >= d->plan.present && room - d->plan.present >= SPARE)
 		return NULL;
-	return vds_error_errno(VDS_ERROR_OUTPUT, errno, "cannot make %s/%s",
-			       vds_option_str(d->run, "dump"), d->name);
+	return vds_error_create(VDS_ERROR_OUTPUT,
+				"%s: %llu MiB are free, %s needs %llu MiB",
+				vds_option_str(d->run, "dump"),
+				(unsigned long long)(room >> 20), d->name,
+				(unsigned long long)(d->plan.present >> 20));
 }
 
-static struct vds_error *write_page(struct dump *d, uint64_t page,
-				    const uint8_t *bytes)
+static struct vds_error *write_page(const struct dump *d, uint64_t at,
+				    const uint8_t *bytes, uint64_t len)
 {
-	uint64_t done = 0;
-	struct vds_error *err = d->fd < 0 ? open_file(d) : NULL;
-	while (!err && done < PAGE) {
-		ssize_t n = pwrite(d->fd, bytes + done, PAGE - done,
-				   (off_t)(page * PAGE + done));
+	for (uint64_t done = 0; done < len;) {
+		ssize_t n = pwrite(d->fd, bytes + done, len - done,
+				   (off_t)(at + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return vds_error_errno(VDS_ERROR_OUTPUT,
-					       n ? errno : ENOSPC,
-					       "cannot write %s/%s",
-					       vds_option_str(d->run, "dump"),
-					       d->name);
+			return output_error(d, n ? errno : ENOSPC, "write");
 		done += (uint64_t)n;
 	}
-	d->present += PAGE;
-	d->size = (page + 1) * PAGE;
-	return err;
+	return NULL;
 }
 
-/* Takes the page from frame @pa, if that was acquired. */
-static struct vds_error *take(struct dump *d, uint64_t page, uint64_t pa,
-			      const char *source, const char *state)
+static struct vds_error *write_piece(struct dump *d, const struct piece *p)
 {
 	uint8_t bytes[PAGE];
-	if (vds_physical_read(d->run, pa, bytes, sizeof(bytes)))
-		return add_piece(d, page, page, "missing",
-				 vds_page_state_str(VDS_PAGE_OUT_OF_IMAGE));
-	struct vds_error *err = write_page(d, page, bytes);
-	return err ? err : add_piece(d, page, page, source, state);
-}
-
-static int compare_u64(const void *pa, const void *pb)
-{
-	uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
-	return a < b ? -1 : a > b;
-}
-
-/* The frame that most of the @n views have; the lowest of several. */
-static uint64_t best_frame(uint64_t *frames, size_t n, size_t *ret_count)
-{
-	size_t best = 0;
-	uint64_t frame = 0;
-	qsort(frames, n, sizeof(*frames), compare_u64);
-	for (size_t i = 0, run = 0; i < n; i++) {
-		run = i && frames[i] == frames[i - 1] ? run + 1 : 1;
-		if (run > best) {
-			best = run;
-			frame = frames[i];
-		}
-	}
-	*ret_count = best;
-	return frame;
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/*
- * The array is unreadable from @page to @end (exclusive): what do views map?
- * *ret_next is the page after what was settled.
- */
-static struct vds_error *ask_views(struct dump *d, uint64_t page, uint64_t end,
-				   const char *state, uint64_t *ret_next)
-{
-	size_t count = 0, n = 0;
-	for (size_t i = 0; i < d->num_views; i++) {
-		const struct vds_view *view = d->views[i];
-		struct vds_page at;
-		uint64_t va;
-		if (view->has_pages && page < view->first_page)
-			end = min_u64(end, view->first_page);
-		if (!vds_view_page_at(d->run, view, page, &va, &at))
-			continue;
-		d->lookups++;
-		if ((at.via == VDS_VIA_HARDWARE || at.via == VDS_VIA_PTE) &&
-		    (at.state == VDS_PAGE_PRESENT ||
-		     at.state == VDS_PAGE_TRANSITION))
-			d->frames[n++] = at.pa;
-		uint64_t span = at.absent_span;
-		end = min_u64(end, page + (span ?
-			(span - (va & (span - 1))) / PAGE : 1));
-	}
-	*ret_next = n ? page + 1 : end;
-	if (!n)
-		return add_piece(d, page, end - 1, "missing", state);
-	uint64_t pa = best_frame(d->frames, n, &count);
-	return take(d, page, pa, count > 1 ? "views" : "view", state);
-}
-
-/* Pages from @page to @end (exclusive) that are all like @at. */
-static struct vds_error *take_pages(struct dump *d, uint64_t page,
-				    uint64_t end,
-				    const struct vds_section_page *at)
-{
-	const char *state = vds_page_state_str(at->state);
 	struct vds_error *err = NULL;
-	d->pages++;
-	switch (at->state) {
-	case VDS_PAGE_PRESENT:
-	case VDS_PAGE_TRANSITION:
-		return take(d, page, at->pa, "prototype", state);
-	case VDS_PAGE_DEMAND_ZERO:
-		return add_piece(d, page, end - 1, "zero", state);
-	case VDS_PAGE_UNREADABLE_PROTO:
-		while (!err && page < end && d->lookups < MAX_LOOKUPS)
-			err = ask_views(d, page, end, state, &page);
-		if (err || page == end)
-			return err;
-		return add_piece(d, page, end - 1, "missing", "not-looked-at");
-	default:
-		return add_piece(d, page, end - 1, "missing", state);
-	}
-}
-
-static uint64_t total_pages(const struct vds_section *section)
-{
-	uint64_t end = 0;
-	for (size_t i = 0; i < section->num_subsections; i++) {
-		const struct vds_subsection *s = &section->subsections[i];
-		if (s->first_page + s->ptes > end)
-			end = s->first_page + s->ptes;
-	}
-	return end;
-}
-
-static struct vds_error *take_section(struct dump *d)
-{
-	struct vds_section_page *pages =
-		vds_alloc(d->run, CHUNK, sizeof(*pages));
-	uint64_t max = vds_option_uint(d->run, "max-pages");
-	uint64_t page = 0, end = total_pages(d->section), alike;
-	struct vds_error *err = pages ? NULL : &vds_enomem;
-	while (!err && page < end) {
-		if (d->pages >= max || d->lookups >= MAX_LOOKUPS)
-			return add_piece(d, page, end - 1, "missing",
-					 "not-looked-at");
-		size_t n = vds_section_pages_at(d->any, d->section, page,
-						pages, CHUNK, &alike);
-		for (size_t i = 0; !err && i < n && page < end; i++) {
-			uint64_t stop = page + min_u64(alike, end - page);
-			err = take_pages(d, page, stop, &pages[i]);
-			page = stop;
-		}
+	uint64_t at = p->first * PAGE, left = piece_bytes(&d->plan, p);
+	for (uint64_t i = 0; !err && left; i++, at += PAGE) {
+		uint64_t len = left < PAGE ? left : PAGE;
+		/* It could be read when the map was made. */
+		if (vds_physical_read(d->run, p->frame + i * PAGE, bytes, PAGE))
+			return vds_error_create(VDS_ERROR_INTERNAL,
+						"the image changed while it was read");
+		err = write_page(d, at, bytes, len);
+		left -= len;
+		d->size = at + len;
 	}
 	return err;
 }
 
-/* Sets the length: a restored file ends where the section does. */
-static struct vds_error *finish_file(struct dump *d)
+static bool is_written(const struct piece *p)
 {
-	const struct vds_section *s = d->section;
-	uint64_t length = total_pages(s) * PAGE;
-	if (d->fd < 0)
+	return p->source != SOURCE_MISSING && p->source != SOURCE_ZERO;
+}
+
+static struct vds_error *write_pieces(struct dump *d)
+{
+	const struct plan *plan = &d->plan;
+	struct vds_error *err = NULL;
+	for (size_t i = 0; !err && i < plan->num_pieces; i++) {
+		if (is_written(&plan->pieces[i]))
+			err = write_piece(d, &plan->pieces[i]);
+	}
+	if (err)
+		return err;
+	if (plan->length <= MAX_PADDED)
+		d->size = plan->length;
+	return ftruncate(d->fd, (off_t)d->size) < 0 ?
+		       output_error(d, errno, "write") : NULL;
+}
+
+/* Nothing half-written stays behind. */
+static struct vds_error *write_file(struct dump *d)
+{
+	if (!d->plan.present)
 		return NULL;
-	if (!s->size_why && s->size && s->size < length)
-		length = s->size;
-	if (length <= MAX_PADDED)
-		d->size = length;
-	bool failed = ftruncate(d->fd, (off_t)d->size) < 0;
-	failed |= close(d->fd) < 0;
-	d->fd = -1;
-	return !failed ? NULL :
-	       vds_error_errno(VDS_ERROR_OUTPUT, errno, "cannot write %s/%s",
-			       vds_option_str(d->run, "dump"), d->name);
+	struct vds_error *err = check_room(d);
+	if (err)
+		return err;
+	d->fd = openat(d->folder, d->name, O_WRONLY | O_CREAT | O_EXCL |
+		       O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (d->fd < 0)
+		return output_error(d, errno, "make");
+	err = write_pieces(d);
+	if (close(d->fd) < 0 && !err)
+		err = output_error(d, errno, "write");
+	if (err)
+		unlinkat(d->folder, d->name, 0);
+	return err;
 }
 
 /* Letters, digits and a few signs of the last part of @name; never a path. */
@@ -327,9 +225,35 @@ static const char *safe_name(struct vds_run *run, uint64_t control_area,
 			   text);
 }
 
+static void fill_source(struct dump *d, const struct piece *p,
+			struct vds_value *row)
+{
+	row[COL_OFFSET] = vds_size(p->first * PAGE);
+	row[COL_LENGTH] = vds_size(piece_bytes(&d->plan, p));
+	row[COL_SOURCE] = vds_str(source_str(p->source));
+	row[COL_WHY] = vds_str(p->state);
+	if (p->frame)
+		row[COL_FRAME] = vds_addr(p->frame);
+	if (p->pte_address)
+		row[COL_PROTO] = vds_addr(p->pte_address);
+	if (p->in_pagefile) {
+		row[COL_PAGEFILE] = vds_int(p->pagefile);
+		row[COL_PAGEFILE_OFFSET] = vds_size(p->pagefile_offset * PAGE);
+	}
+	if (!p->view)
+		return;
+	const struct vds_process *process =
+		vds_process_at(d->run, p->view->process);
+	row[COL_VIEWS] = vds_int((int64_t)p->num_views);
+	row[COL_VIEW] = vds_addr(p->view->start +
+				 (p->first - p->view->first_page) * PAGE);
+	if (process)
+		row[COL_PID] = vds_int(process->pid);
+}
+
 static struct vds_error *emit_map(struct dump *d, const char *object)
 {
-	const struct vds_section *s = d->section;
+	const struct vds_section *s = d->plan.section;
 	struct vds_value row[NUM_COLS] = {
 		[COL_SECTION_ID] = vds_addr(s->control_area),
 		[COL_FILE] = vds_or(s->file_name_why, vds_str(s->file_name)),
@@ -337,22 +261,37 @@ static struct vds_error *emit_map(struct dump *d, const char *object)
 		[COL_BACKING] = vds_str(vds_backing_str(s->backing)),
 		[COL_SECTION_SIZE] = vds_or(s->size_why, vds_size(s->size)),
 		[COL_DUMP_SIZE] = vds_size(d->size),
-		[COL_PRESENT] = vds_size(d->present),
-		[COL_MISSING] = vds_size(d->missing),
+		[COL_PRESENT] = vds_size(d->plan.present),
+		[COL_MISSING] = vds_size(d->plan.missing),
 	};
 	struct vds_error *err = NULL;
-	if (d->present)
+	if (d->plan.present)
 		row[COL_PATH] = vds_str(vds_sprintf(
 			d->run, "%s/%s", vds_option_str(d->run, "dump"),
 			d->name));
-	for (size_t i = 0; !err && i < d->num_pieces; i++) {
-		const struct piece *p = &d->pieces[i];
-		row[COL_OFFSET] = vds_size(p->first * PAGE);
-		row[COL_LENGTH] = vds_size((p->last - p->first + 1) * PAGE);
-		row[COL_SOURCE] = vds_str(p->source);
-		row[COL_WHY] = vds_str(p->state);
-		err = vds_emit(d->run, row);
+	for (size_t i = 0; !err && i < d->plan.num_pieces; i++) {
+		const struct piece *p = &d->plan.pieces[i];
+		struct vds_value cells[NUM_COLS];
+		if (!piece_bytes(&d->plan, p))
+			continue;	/* past the end of the data */
+		memcpy(cells, row, sizeof(cells));
+		fill_source(d, p, cells);
+		err = vds_emit(d->run, cells);
 	}
+	return err;
+}
+
+static struct vds_error *dump_section(struct dump *d, const char *object)
+{
+	const struct vds_section *s = d->plan.section;
+	d->name = safe_name(d->run, s->control_area,
+			    s->file_name ? s->file_name : object);
+	struct vds_error *err = d->name ? plan_make(&d->plan) : &vds_enomem;
+	if (!err)
+		err = write_file(d);
+	if (!err)
+		err = emit_map(d, object);
+	plan_deinit(&d->plan);
 	return err;
 }
 
@@ -361,84 +300,62 @@ static struct vds_error *dump_target(struct vds_run *run, size_t index,
 {
 	const struct context *c = ctx;
 	const struct target *t = &c->targets[index];
-	struct dump d = {.run = run, .any = vds_process_at(run, 0),
-			 .folder = c->folder, .fd = -1,
+	struct dump d = {
+		.run = run, .folder = c->folder,
+		.plan = {.run = run, .any = vds_process_at(run, 0),
 			 .views = c->sharing->views + t->first_view,
 			 .num_views = t->num_views,
-			 .frames = vds_alloc(run, t->num_views + 1, 8)};
+			 .copies = vds_option_set(run, "copies"),
+			 .max_bytes = vds_option_uint(run, "limit-size"),
+			 .max_pages = vds_option_uint(run, "max-pages")},
+	};
 	enum vds_why why;
-	if (!d.any || !d.frames)
+	if (!d.plan.any)
 		return &vds_enomem;
-	d.section = vds_section_at(d.any, t->control_area);
-	if (!d.section)
+	d.plan.section = vds_section_at(d.plan.any, t->control_area);
+	if (!d.plan.section)
 		return &vds_enomem;
-	if (d.section->why)
+	if (d.plan.section->why)
 		return NULL;	/* noted */
-	const char *object = vds_section_name(c->names, t->control_area, &why);
-	d.name = safe_name(run, t->control_area, d.section->file_name ?
-			   d.section->file_name : object);
-	struct vds_error *err = d.name ? take_section(&d) : &vds_enomem;
-	if (!err)
-		err = finish_file(&d);
-	if (!err)
-		err = emit_map(&d, object);
-	if (d.fd >= 0)
-		close(d.fd);
-	free(d.pieces);
-	return err;
+	return dump_section(&d, vds_section_name(c->names, t->control_area,
+						 &why));
 }
 
-static bool wanted(struct vds_run *run, const struct context *c,
-		   const struct vds_section *section)
+/*
+ * Sections that the views lead to, one target each (groups are in order): those
+ * of which a group is chosen, with the views of all their groups.
+ */
+static void choose_viewed(struct vds_run *run, struct context *c)
 {
-	const char *glob = vds_option_str(run, "name");
-	enum vds_why why;
-	if (section->why || section->backing == VDS_BACKING_PHYSICAL)
-		return false;
-	if (!glob)
-		return true;
-	const char *name = vds_section_name(c->names, section->control_area,
-					    &why);
-	return (name && vds_match(glob, name)) ||
-	       (section->file_name && vds_match(glob, section->file_name));
+	const struct vds_sharing *sharing = c->sharing;
+	for (size_t g = 0; g < sharing->num_groups;) {
+		uint64_t area = sharing->groups[g].control_area;
+		struct target t = {
+			.control_area = area,
+			.first_view = sharing->groups[g].first_view,
+		};
+		bool wanted = false;
+		for (; g < sharing->num_groups &&
+		       sharing->groups[g].control_area == area; g++) {
+			wanted |= choice_has(run, sharing, c->names,
+					     &sharing->groups[g]);
+			t.num_views += sharing->groups[g].num_views;
+		}
+		if (area && wanted)
+			c->targets[c->num_targets++] = t;
+	}
 }
 
-static bool is_listed(const uint64_t *list, size_t n, uint64_t address)
+static bool is_target(const struct context *c, uint64_t control_area)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (list[i] == address)
+	for (size_t i = 0; i < c->num_targets; i++) {
+		if (c->targets[i].control_area == control_area)
 			return true;
 	}
 	return false;
 }
 
-/* Sections that the views lead to, one target each (groups are in order). */
-static void choose_viewed(struct vds_run *run, struct context *c)
-{
-	const struct vds_sharing *sharing = c->sharing;
-	size_t n, num_groups = sharing->num_groups;
-	const uint64_t *list = vds_option_uints(run, "address", &n);
-	for (size_t g = 0; g < num_groups; g++) {
-		const struct vds_share_group *group = &sharing->groups[g];
-		const struct vds_section *section =
-			sharing->views[group->first_view]->section;
-		struct target *last = c->num_targets ?
-			&c->targets[c->num_targets - 1] : NULL;
-		if (!group->control_area || !section)
-			continue;
-		if (last && last->control_area == group->control_area &&
-		    last->first_view + last->num_views == group->first_view) {
-			last->num_views += group->num_views;
-			continue;
-		}
-		if ((!n || is_listed(list, n, group->control_area)) &&
-		    wanted(run, c, section))
-			c->targets[c->num_targets++] = (struct target){
-				group->control_area, group->first_view,
-				group->num_views};
-	}
-}
-
+/* Also the sections of --address that no view leads to. */
 static struct vds_error *choose(struct vds_run *run, struct context *c)
 {
 	size_t n;
@@ -450,12 +367,9 @@ static struct vds_error *choose(struct vds_run *run, struct context *c)
 		return &vds_enomem;
 	choose_viewed(run, c);
 	for (size_t i = 0; i < n; i++) {
-		bool known = is_listed(list, i, list[i]);
-		for (size_t k = 0; k < c->num_targets; k++)
-			known |= c->targets[k].control_area == list[i];
-		const struct vds_section *section =
-			known ? NULL : vds_section_at(any, list[i]);
-		if (section && wanted(run, c, section))
+		const struct vds_section *section = is_target(c, list[i]) ?
+			NULL : vds_section_at(any, list[i]);
+		if (section && choice_has_section(run, c->names, section))
 			c->targets[c->num_targets++] =
 				(struct target){.control_area = list[i]};
 	}
@@ -478,10 +392,15 @@ static struct vds_error *open_folder(struct vds_run *run, int *ret)
 static struct vds_error *run_sectiondump(struct vds_run *run,
 					 const struct vds_process *process)
 {
-	static const struct vds_sharing_options how = {.listed = true};
+	struct vds_sharing_options how = {.listed = true};
 	struct context c = {.folder = -1};
 	(void)process;
-	struct vds_error *err = vds_sharing_build(run, &how, &c.sharing);
+	struct vds_error *err = choice_check(run, &how.physical);
+	if (!err && how.physical)
+		return vds_error_create(VDS_ERROR_USAGE,
+					"--backing physical: device memory is no section's content");
+	if (!err)
+		err = vds_sharing_build(run, &how, &c.sharing);
 	if (!err)
 		err = vds_section_names_load(run, &c.names);
 	if (!err)

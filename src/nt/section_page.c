@@ -158,6 +158,19 @@ size_t vds_section_pages_at(const struct vds_process *process,
 	return 1;
 }
 
+bool vds_section_page_pagefile(const struct vds_process *process,
+			       const struct vds_section_page *page,
+			       uint32_t *ret_number, uint64_t *ret_offset)
+{
+	struct vds_pte pte;
+	if (page->state != VDS_PAGE_PAGEFILE)
+		return false;
+	vds_pte_decode_proto(&process->task->kernel->pte, page->pte, &pte);
+	*ret_number = pte.pagefile;
+	*ret_offset = pte.pagefile_offset;
+	return true;
+}
+
 enum vds_why vds_section_read_page(const struct vds_process *process,
 				   const struct vds_section *section,
 				   uint64_t page, void *buf)

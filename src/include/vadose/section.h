@@ -131,6 +131,14 @@ VDS_EXPORT size_t vds_section_pages_at(const struct vds_process *process,
 				       struct vds_section_page *ret, size_t max,
 				       uint64_t *ret_alike);
 /*
+ * Of a page whose state is PAGEFILE: the number of the page file, and the page's
+ * offset in it, in pages. False of any other.
+ */
+VDS_EXPORT bool vds_section_page_pagefile(const struct vds_process *process,
+					  const struct vds_section_page *page,
+					  uint32_t *ret_number,
+					  uint64_t *ret_offset);
+/*
  * Reads the 4096 bytes of the section's page as all views share it (private
  * copies aside). PAGED_OUT if it is resident nowhere, NOT_MAPPED if the section
  * has no such page, NOT_IN_IMAGE as ever.
