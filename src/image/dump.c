@@ -6,6 +6,7 @@
  */
 #include "image/dump.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,23 +42,24 @@ static const struct {
 /* Where the fields lie in the two forms of the header. */
 struct layout {
 	uint16_t cr3, module_list, process_head, machine, cpus, bugcheck, kdbg;
+	uint16_t parameters;	/* of the bug check, four pointers */
 	uint16_t memory;	/* physical memory descriptor */
-	uint16_t comment, type, system_time;
+	uint16_t comment, type, system_time, uptime;
 	uint16_t max_runs;	/* that fit before the context record */
 };
 
 static const struct layout layout32 = {
 	.cr3 = 0x10, .module_list = 0x18, .process_head = 0x1c,
-	.machine = 0x20, .cpus = 0x24, .bugcheck = 0x28, .kdbg = 0x60,
-	.memory = 0x64, .comment = 0x820, .type = 0xf88,
-	.system_time = 0xfc0, .max_runs = 86,
+	.machine = 0x20, .cpus = 0x24, .bugcheck = 0x28, .parameters = 0x2c,
+	.kdbg = 0x60, .memory = 0x64, .comment = 0x820, .type = 0xf88,
+	.system_time = 0xfc0, .uptime = 0xfb8, .max_runs = 86,
 };
 
 static const struct layout layout64 = {
 	.cr3 = 0x10, .module_list = 0x20, .process_head = 0x28,
-	.machine = 0x30, .cpus = 0x34, .bugcheck = 0x38, .kdbg = 0x80,
-	.memory = 0x88, .comment = 0xfb0, .type = 0xf98,
-	.system_time = 0xfa8, .max_runs = 42,
+	.machine = 0x30, .cpus = 0x34, .bugcheck = 0x38, .parameters = 0x40,
+	.kdbg = 0x80, .memory = 0x88, .comment = 0xfb0, .type = 0xf98,
+	.system_time = 0xfa8, .uptime = 0x1030, .max_runs = 42,
 };
 
 static const struct layout *layout_of(const struct vds_dump *dump)
@@ -73,6 +75,18 @@ static bool get_pointer(const struct vds_dump *dump, uint16_t at, uint64_t *ret)
 		return false;
 	*ret = v;
 	return true;
+}
+
+static void read_bugcheck(const struct vds_dump *dump,
+			  struct vds_image_hints *hints)
+{
+	const struct layout *l = layout_of(dump);
+	size_t word = dump->wide ? 8 : 4;
+	hints->bugcheck = vds_le32(dump->header + l->bugcheck);
+	hints->has_bugcheck = hints->bugcheck != VDS_DUMP_UNSET32;
+	for (size_t i = 0; i < 4; i++)
+		hints->bugcheck_parameters[i] = vds_le(
+			dump->header + l->parameters + i * word, word);
 }
 
 static void read_hints(const struct vds_dump *dump)
@@ -94,24 +108,64 @@ static void read_hints(const struct vds_dump *dump)
 	uint64_t time = vds_le64(dump->header + l->system_time);
 	if (time != VDS_DUMP_UNSET64)
 		hints->system_time = time;
+	uint64_t uptime = vds_le64(dump->header + l->uptime);
+	if (uptime != VDS_DUMP_UNSET64)
+		hints->uptime = uptime;
+	uint32_t cpus = vds_le32(dump->header + l->cpus);
+	if (cpus != VDS_DUMP_UNSET32)
+		hints->processors = cpus;
+	read_bugcheck(dump, hints);
 }
 
+static VDS_PRINTF(3, 4) struct vds_error *
+put_meta(struct vds_image *image, const char *key, const char *format, ...)
+{
+	char text[128];
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	return vds_image_add_meta(image, key, text);
+}
+
+static struct vds_error *put_uptime(struct vds_image *image, uint64_t uptime)
+{
+	uint64_t s = uptime / 10000000;
+	return put_meta(image, "uptime", "%llu days %02u:%02u:%02u",
+			(unsigned long long)(s / 86400),
+			(unsigned int)(s / 3600 % 24),
+			(unsigned int)(s / 60 % 60), (unsigned int)(s % 60));
+}
+
+/* What the header says of the machine and the crash, in words. */
 static struct vds_error *read_meta(const struct vds_dump *dump)
 {
 	const struct layout *l = layout_of(dump);
+	const struct vds_image_hints *hints = &dump->image->hints;
 	struct vds_image *image = dump->image;
+	const uint64_t *p = hints->bugcheck_parameters;
 	struct vds_error *err = NULL;
 	char text[129];
-	uint32_t cpus = vds_le32(dump->header + l->cpus);
-	uint32_t bugcheck = vds_le32(dump->header + l->bugcheck);
-	if (cpus != VDS_DUMP_UNSET32) {
-		snprintf(text, sizeof(text), "%u", cpus);
-		err = vds_image_add_meta(image, "processors", text);
-	}
-	if (!err && bugcheck != VDS_DUMP_UNSET32) {
-		snprintf(text, sizeof(text), "0x%08x", bugcheck);
-		err = vds_image_add_meta(image, "bugcheck", text);
-	}
+	if (hints->build)
+		err = put_meta(image, "build", "%u", hints->build);
+	if (!err && hints->machine)
+		err = put_meta(image, "machine", "0x%04x", hints->machine);
+	if (!err && hints->processors)
+		err = put_meta(image, "processors", "%u", hints->processors);
+	if (!err && hints->has_bugcheck)
+		err = put_meta(image, "bugcheck", "0x%08x", hints->bugcheck);
+	if (!err && hints->has_bugcheck)
+		err = put_meta(image, "bugcheck_parameters",
+			       "0x%llx 0x%llx 0x%llx 0x%llx",
+			       (unsigned long long)p[0],
+			       (unsigned long long)p[1],
+			       (unsigned long long)p[2],
+			       (unsigned long long)p[3]);
+	if (!err && hints->has_dtb)
+		err = put_meta(image, "cr3", "0x%llx",
+			       (unsigned long long)hints->dtb);
+	if (!err && hints->uptime)
+		err = put_uptime(image, hints->uptime);
 	if (!err && !dump->wide && dump->header[0x5c] <= 1)
 		err = vds_image_add_meta(image, "pae", dump->header[0x5c] ?
 						       "yes" : "no");

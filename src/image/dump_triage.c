@@ -2,183 +2,242 @@
 /*
  * Triage dumps ("minidumps" of the kernel, type 4) hold no physical pages and
  * no page tables, but blocks of virtual memory: the stack, the debugger data
- * block, and whatever the crash handler found worth keeping. TRIAGE_DUMP64,
- * TRIAGE_DATA_BLOCK and the driver entries are laid out as in rizin's
- * dmp64.h and kdmp-parser's structs.
+ * block, and whatever the crash handler found worth keeping; further the
+ * current KPRCB, EPROCESS and ETHREAD, and lists of drivers (dump_drivers.c).
+ * TRIAGE_DUMP64 and TRIAGE_DATA_BLOCK are laid out as in Microsoft's Dump.h
+ * (Singularity RDK) and rizin's dmp64.h.
+ *
+ * Every offset is a file offset. What lies beyond both the file's end and
+ * SizeOfDump was never there: an error. What lies between the two was cut off:
+ * a note, and the rest is used.
  */
 #include "image/dump.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/str.h"
 #include "base/util.h"
 
-#define TRIAGE_SIZE 0x80
-#define DRIVER_ENTRY 0x90	/* DUMP_DRIVER_ENTRY64 */
-#define MAX_NAME 260		/* UTF-16 units of a driver's name */
+#define BLOCK_ENTRY 16		/* TRIAGE_DATA_BLOCK */
 
-/* What lies where; offsets are file offsets. */
-struct triage {
-	uint32_t size;			/* SizeOfDump */
-	uint32_t stack, stack_size;
-	uint64_t stack_va;
-	uint32_t page, page_size;	/* DataPage* */
-	uint64_t page_va;
-	uint32_t debugger, debugger_size;
-	uint32_t drivers, num_drivers;
-	uint32_t blocks, num_blocks;
-};
-
-/* A block that the file doesn't hold to its end is cut, with a note. */
-static struct vds_error *add_block(struct vds_dump *dump, const char *what,
-				   uint64_t va, uint64_t len, uint64_t source)
+struct vds_error *vds_triage_check(const struct vds_triage *t, uint64_t at,
+				   const char *field, uint64_t offset,
+				   uint64_t len)
 {
+	if (vds_fits(offset, len, t->limit))
+		return NULL;
+	return vds_error_create(VDS_ERROR_FORMAT,
+				"triage dump: %s at offset 0x%llx leads to offset 0x%llx, length 0x%llx, beyond the end of the dump at 0x%llx",
+				field, (unsigned long long)at,
+				(unsigned long long)offset,
+				(unsigned long long)len,
+				(unsigned long long)t->limit);
+}
+
+uint64_t vds_triage_available(const struct vds_triage *t, uint64_t offset,
+			      uint64_t len)
+{
+	uint64_t size = t->dump->size;
+	return offset < size ? VDS_MIN(len, size - offset) : 0;
+}
+
+/* A field of the triage header. */
+static uint32_t u32_of(const struct vds_triage *t, unsigned int field)
+{
+	return vds_le32(t->header + field);
+}
+
+static uint64_t u64_of(const struct vds_triage *t, unsigned int field)
+{
+	return vds_le64(t->header + field);
+}
+
+/* @at and @field: where its place in the file is stated, for messages. */
+static struct vds_error *add_block(struct vds_triage *t, uint64_t at,
+				   const char *field, uint64_t va,
+				   uint64_t len, uint64_t source)
+{
+	uint64_t end;
 	if (!va || !source || !len)
 		return NULL;
-	if (!vds_fits(source, len, dump->size)) {
-		vds_note(&dump->image->notes, "triage_block", source,
-			 "triage dump: %s at offset 0x%llx, length 0x%llx, goes beyond the end of the file",
-			 what, (unsigned long long)source,
-			 (unsigned long long)len);
-		if (source >= dump->size)
-			return NULL;
-		len = dump->size - source;
-	}
-	uint64_t last;
-	if (!vds_add_u64(va, len - 1, &last)) {
-		vds_note(&dump->image->notes, "triage_block", source,
-			 "triage dump: %s at virtual 0x%llx, length 0x%llx, wraps around",
-			 what, (unsigned long long)va,
-			 (unsigned long long)len);
-		return NULL;
-	}
-	return vds_image_add_block(dump->image, va, len, source);
+	struct vds_error *err = vds_triage_check(t, at, field, source, len);
+	if (err)
+		return err;
+	if (!vds_add_u64(va, len, &end))
+		return vds_error_create(VDS_ERROR_FORMAT,
+					"triage dump: %s at offset 0x%llx: virtual address 0x%llx, length 0x%llx, wraps around",
+					field, (unsigned long long)at,
+					(unsigned long long)va,
+					(unsigned long long)len);
+	uint64_t there = vds_triage_available(t, source, len);
+	t->lost += len - there;
+	return vds_image_add_block(t->dump->image, va, there, source);
 }
 
-static struct vds_error *add_data_blocks(struct vds_dump *dump,
-					 const struct triage *t)
+static struct vds_error *add_data_blocks(struct vds_triage *t)
 {
-	uint64_t left = t->blocks < dump->size ? dump->size - t->blocks : 0;
-	uint64_t count = VDS_MIN(t->num_blocks, left / 16);
-	struct vds_error *err = NULL;
-	if (count < t->num_blocks)
-		vds_note(&dump->image->notes, "triage_blocks", t->blocks,
-			 "triage dump: the file ends after %llu of %u data blocks",
-			 (unsigned long long)count, t->num_blocks);
+	uint32_t table = u32_of(t, VDS_TRIAGE_BLOCKS);
+	uint64_t count = u32_of(t, VDS_TRIAGE_NUM_BLOCKS);
+	struct vds_image *image = t->dump->image;
+	struct vds_error *err = vds_triage_check(
+		t, t->at + VDS_TRIAGE_NUM_BLOCKS, "DataBlocksCount", table,
+		count * BLOCK_ENTRY);
+	if (err || !table)
+		return err;
 	for (uint64_t i = 0; i < count && !err; i++) {
-		uint8_t entry[16];
-		if (vds_file_read(dump->image->file, t->blocks + 16 * i, entry,
-				  16) < 16)
+		uint8_t entry[BLOCK_ENTRY];
+		uint64_t at = table + BLOCK_ENTRY * i;
+		if (vds_file_read(image->file, at, entry, sizeof(entry)) <
+		    sizeof(entry)) {
+			t->lost += (count - i) * BLOCK_ENTRY;
 			break;
-		err = add_block(dump, "data block", vds_le64(entry),
+		}
+		err = add_block(t, at, "data block", vds_le64(entry),
 				vds_le32(entry + 12), vds_le32(entry + 8));
 	}
+	/* Only between these is overlap strange; the stack is often among them. */
+	if (!err)
+		err = vds_blocks_finish(&image->blocks, &image->num_blocks,
+					&image->notes);
+	image->cap_blocks = VDS_MIN(image->num_blocks, image->cap_blocks);
 	return err;
 }
 
-/* DUMP_STRING: u32 length in UTF-16 units, then the units. */
-static struct vds_error *driver_name(const struct vds_dump *dump, uint64_t at,
-				     char **ret)
+static struct vds_error *add_other_blocks(struct vds_triage *t)
 {
-	uint8_t raw[4 + 2 * MAX_NAME];
-	struct vds_str name = {0};
-	size_t n = vds_file_read(dump->image->file, at, raw, sizeof(raw));
-	size_t len = n >= 4 ? VDS_MIN(vds_le32(raw), (n - 4) / 2) : 0;
-	vds_str_put_utf16(&name, raw + 4, len);
-	const char *text = vds_str_cstr(&name);
-	*ret = text ? strdup(text) : NULL;
-	vds_str_deinit(&name);
-	return *ret ? NULL : &vds_enomem;
-}
-
-/*
- * The kernel is the first driver; its time stamp and size are what symbol
- * servers file it under. The entry is a _KLDR_DATA_TABLE_ENTRY behind the
- * name's offset.
- */
-static struct vds_error *add_kernel(struct vds_dump *dump,
-				    const struct triage *t)
-{
-	struct vds_image_hints *hints = &dump->image->hints;
-	_cleanup_free_ char *name = NULL;
-	uint8_t entry[DRIVER_ENTRY];
-	char text[32];
-	if (!t->num_drivers ||
-	    vds_file_read(dump->image->file, t->drivers, entry,
-			  sizeof(entry)) < sizeof(entry))
-		return NULL;
-	hints->has_kernel_base = true;
-	hints->kernel_base = vds_le64(entry + 0x38);
-	struct vds_error *err = driver_name(dump, vds_le32(entry), &name);
-	if (!err && *name)
-		err = vds_image_add_meta(dump->image, "kernel_file", name);
-	snprintf(text, sizeof(text), "%08X%x", vds_le32(entry + 0x88),
-		 vds_le32(entry + 0x48));
+	const struct vds_image_hints *hints = &t->dump->image->hints;
+	struct vds_error *err = add_block(
+		t, t->at + VDS_TRIAGE_STACK, "CallStackOffset",
+		u64_of(t, VDS_TRIAGE_STACK_VA), u32_of(t, VDS_TRIAGE_STACK_SIZE),
+		u32_of(t, VDS_TRIAGE_STACK));
 	if (!err)
-		err = vds_image_add_meta(dump->image, "kernel_symbol_key",
-					 text);
-	snprintf(text, sizeof(text), "%u", t->num_drivers);
-	if (!err)
-		err = vds_image_add_meta(dump->image, "drivers", text);
+		err = add_block(t, t->at + VDS_TRIAGE_PAGE, "DataPageOffset",
+				u64_of(t, VDS_TRIAGE_PAGE_VA),
+				u32_of(t, VDS_TRIAGE_PAGE_SIZE),
+				u32_of(t, VDS_TRIAGE_PAGE));
+	if (!err && hints->has_kdbg)
+		err = add_block(t, t->at + VDS_TRIAGE_DEBUGGER,
+				"DebuggerDataOffset", hints->kdbg,
+				u32_of(t, VDS_TRIAGE_DEBUGGER_SIZE),
+				u32_of(t, VDS_TRIAGE_DEBUGGER));
 	return err;
 }
 
-static struct vds_error *read_triage(const struct vds_dump *dump,
-				     struct triage *t)
+/* Where whatever lies behind @offset begins: nothing says how long a copy is. */
+static uint64_t next_part(const struct vds_triage *t, uint64_t offset)
 {
-	uint8_t h[TRIAGE_SIZE];
+	static const uint8_t fields[] = {
+		VDS_TRIAGE_MM, VDS_TRIAGE_UNLOADED, VDS_TRIAGE_PRCB,
+		VDS_TRIAGE_PROCESS, VDS_TRIAGE_THREAD, VDS_TRIAGE_STACK,
+		VDS_TRIAGE_DRIVERS, VDS_TRIAGE_STRINGS, VDS_TRIAGE_PAGE,
+		VDS_TRIAGE_DEBUGGER, VDS_TRIAGE_BLOCKS, VDS_TRIAGE_VALID,
+	};
+	uint64_t next = t->limit;
+	for (size_t i = 0; i < sizeof(fields); i++) {
+		uint64_t other = u32_of(t, fields[i]);
+		if (other > offset)
+			next = VDS_MIN(next, other);
+	}
+	return next;
+}
+
+static struct vds_error *add_copies(struct vds_triage *t)
+{
+	static const struct {
+		uint8_t field;
+		const char *name;
+	} parts[VDS_NUM_COPIES] = {
+		[VDS_COPY_PRCB] = {VDS_TRIAGE_PRCB, "PrcbOffset"},
+		[VDS_COPY_PROCESS] = {VDS_TRIAGE_PROCESS, "ProcessOffset"},
+		[VDS_COPY_THREAD] = {VDS_TRIAGE_THREAD, "ThreadOffset"},
+	};
+	for (size_t i = 0; i < VDS_NUM_COPIES; i++) {
+		uint64_t offset = u32_of(t, parts[i].field);
+		if (!offset)
+			continue;
+		struct vds_error *err = vds_triage_check(
+			t, t->at + parts[i].field, parts[i].name, offset, 1);
+		if (err)
+			return err;
+		t->dump->image->copies[i] = (struct vds_image_copy){
+			offset, vds_triage_available(
+					t, offset,
+					next_part(t, offset) - offset)};
+	}
+	return NULL;
+}
+
+/* The writer's last word, "TRGD", at the end of what it wrote. */
+static struct vds_error *check_end(struct vds_triage *t)
+{
+	uint32_t valid = u32_of(t, VDS_TRIAGE_VALID);
+	uint8_t mark[4];
+	struct vds_error *err = vds_triage_check(
+		t, t->at + VDS_TRIAGE_VALID, "ValidOffset", valid,
+		sizeof(mark));
+	if (err)
+		return err;
+	if (vds_triage_available(t, valid, sizeof(mark)) < sizeof(mark))
+		return NULL;	/* counted among what was cut off */
+	if (vds_file_read(t->dump->image->file, valid, mark, sizeof(mark)) <
+		    sizeof(mark) || memcmp(mark, "TRGD", 4))
+		vds_note(&t->dump->image->notes, "triage_unfinished", valid,
+			 "triage dump: no TRGD at offset 0x%x, where ValidOffset says that it ends: it may not have been written to its end",
+			 valid);
+	return NULL;
+}
+
+/* One refusal names what it refuses: 32-bit forms can't be read by address. */
+static struct vds_error *refuse_narrow(const struct vds_dump *dump)
+{
+	const struct vds_image_hints *hints = &dump->image->hints;
+	return vds_error_create(VDS_ERROR_UNSUPPORTED,
+				"32-bit triage dump (PAGEDUMP, DumpType 4; machine 0x%04x, build %u, bug check 0x%08x): it holds no physical memory, and only the 64-bit form is read by virtual address",
+				hints->machine, hints->build, hints->bugcheck);
+}
+
+static struct vds_error *read_header(struct vds_triage *t)
+{
+	struct vds_dump *dump = t->dump;
 	if (!dump->wide)
-		return vds_error_create(VDS_ERROR_UNSUPPORTED,
-					"32-bit triage dump: it holds no physical memory, and only the 64-bit form can be read by virtual address");
-	if (vds_file_pread(dump->image->file, dump->header_size, h,
-			   TRIAGE_SIZE) < TRIAGE_SIZE)
+		return refuse_narrow(dump);
+	if (vds_file_pread(dump->image->file, t->at, t->header,
+			   VDS_TRIAGE_SIZE) < VDS_TRIAGE_SIZE)
 		return vds_error_create(VDS_ERROR_FORMAT,
 					"triage dump: the file ends inside the triage header at offset 0x%llx",
-					(unsigned long long)dump->header_size);
-	*t = (struct triage){
-		.size = vds_le32(h + 0x04),
-		.stack = vds_le32(h + 0x28), .stack_size = vds_le32(h + 0x2c),
-		.drivers = vds_le32(h + 0x30),
-		.num_drivers = vds_le32(h + 0x34),
-		.stack_va = vds_le64(h + 0x48),
-		.page_va = vds_le64(h + 0x60),
-		.page = vds_le32(h + 0x68), .page_size = vds_le32(h + 0x6c),
-		.debugger = vds_le32(h + 0x70),
-		.debugger_size = vds_le32(h + 0x74),
-		.blocks = vds_le32(h + 0x78),
-		.num_blocks = vds_le32(h + 0x7c),
-	};
-	if (t->size > dump->size)
-		vds_note(&dump->image->notes, "dump_truncated", dump->size,
-			 "triage dump: SizeOfDump is 0x%x, but the file ends at 0x%llx",
-			 t->size, (unsigned long long)dump->size);
-	return NULL;
+					(unsigned long long)t->at);
+	uint32_t stated = u32_of(t, VDS_TRIAGE_DUMP_SIZE);
+	t->limit = VDS_MAX(stated, dump->size);
+	return check_end(t);
 }
 
 struct vds_error *vds_dump_open_triage(struct vds_dump *dump)
 {
-	struct triage t = {0};
-	struct vds_error *err = read_triage(dump, &t);
+	struct vds_triage t = {.dump = dump, .at = dump->header_size};
+	struct vds_image *image = dump->image;
+	struct vds_error *err = read_header(&t);
 	if (!err)
-		err = add_data_blocks(dump, &t);
+		err = add_data_blocks(&t);
 	if (!err)
-		err = add_block(dump, "stack", t.stack_va, t.stack_size,
-				t.stack);
+		err = add_other_blocks(&t);
 	if (!err)
-		err = add_block(dump, "data page", t.page_va, t.page_size,
-				t.page);
-	if (!err && dump->image->hints.has_kdbg)
-		err = add_block(dump, "debugger data",
-				dump->image->hints.kdbg, t.debugger_size,
-				t.debugger);
+		err = add_copies(&t);
 	if (!err)
-		err = add_kernel(dump, &t);
-	if (!err && !dump->image->num_blocks)
+		err = vds_triage_add_modules(&t);
+	if (err)
+		return err;
+	if (t.limit > dump->size)
+		vds_note(&image->notes, "dump_truncated", dump->size,
+			 "triage dump: SizeOfDump at offset 0x%llx is 0x%llx, but the file ends at 0x%llx; at least 0x%llx bytes are lost",
+			 (unsigned long long)(t.at + VDS_TRIAGE_DUMP_SIZE),
+			 (unsigned long long)t.limit,
+			 (unsigned long long)dump->size,
+			 (unsigned long long)t.lost);
+	if (!image->num_blocks)
 		return vds_error_create(VDS_ERROR_FORMAT,
-					"triage dump: none of %u data blocks can be read",
-					t.num_blocks);
-	return err;
+					"triage dump: no block of memory in it: DataBlocksCount at offset 0x%llx is %u",
+					(unsigned long long)(t.at +
+						VDS_TRIAGE_NUM_BLOCKS),
+					u32_of(&t, VDS_TRIAGE_NUM_BLOCKS));
+	return NULL;
 }

@@ -37,6 +37,9 @@ struct vds_image {
 	uint64_t stream_size;
 	struct vds_virtual_block *blocks;
 	size_t num_blocks, cap_blocks;
+	struct vds_image_copy copies[VDS_NUM_COPIES];
+	struct vds_image_module *modules;	/* in `arena` */
+	size_t num_modules;
 	struct vds_image_meta *meta;
 	size_t num_meta, cap_meta;
 	struct vds_image_hints hints;
@@ -102,9 +105,9 @@ struct vds_error *vds_image_add_range(struct vds_image *image, uint64_t pa,
 				      uint64_t len, uint64_t source,
 				      enum vds_range_kind kind);
 /*
- * Adds a block of virtual memory; blocks too are sorted, and where two overlap
- * the one that begins first is used, without a note: blocks of one memory say
- * the same.
+ * Adds a block of virtual memory. Order and overlap are resolved later as with
+ * ranges, but without a note: blocks of one memory say the same.
+ * VDS_ERROR_FORMAT if it wraps around.
  */
 struct vds_error *vds_image_add_block(struct vds_image *image, uint64_t va,
 				      uint64_t len, uint64_t source);

@@ -86,10 +86,10 @@ struct vds_error *vds_image_add_range(struct vds_image *image, uint64_t pa,
 struct vds_error *vds_image_add_block(struct vds_image *image, uint64_t va,
 				      uint64_t len, uint64_t source)
 {
-	uint64_t last;
+	uint64_t end;
 	if (!len)
 		return NULL;
-	if (!vds_add_u64(va, len - 1, &last))
+	if (!vds_add_u64(va, len, &end))
 		return vds_error_create(VDS_ERROR_FORMAT,
 					"block at virtual 0x%llx, length 0x%llx: wraps around",
 					(unsigned long long)va,
@@ -233,38 +233,6 @@ static struct vds_error *open_path(struct vds_image *image)
 	return vds_file_open(image->path, &image->file);
 }
 
-static int by_va(const void *a, const void *b)
-{
-	const struct vds_virtual_block *x = a, *y = b;
-	if (x->va != y->va)
-		return x->va < y->va ? -1 : 1;
-	return x->source < y->source ? -1 : x->source > y->source;
-}
-
-/* Sorted and disjoint: the block that begins first keeps its bytes. */
-static void finish_blocks(struct vds_image *image)
-{
-	size_t n = 0;
-	uint64_t next = 0;	/* first address not yet covered */
-	if (!image->num_blocks)
-		return;
-	qsort(image->blocks, image->num_blocks, sizeof(*image->blocks), by_va);
-	for (size_t i = 0; i < image->num_blocks; i++) {
-		struct vds_virtual_block block = image->blocks[i];
-		uint64_t last = block.va + (block.len - 1);
-		if (n && (last < next || !next))
-			continue;
-		if (n && block.va < next) {
-			block.source += next - block.va;
-			block.len -= next - block.va;
-			block.va = next;
-		}
-		next = last + 1;	/* 0: up to the end of the space */
-		image->blocks[n++] = block;
-	}
-	image->num_blocks = n;
-}
-
 static struct vds_error *finish(struct vds_image *image)
 {
 	struct vds_error *err = vds_ranges_finish(&image->ranges,
@@ -273,7 +241,9 @@ static struct vds_error *finish(struct vds_image *image)
 	if (!err)
 		err = vds_range_index_init(&image->index, image->ranges,
 					   image->num_ranges);
-	finish_blocks(image);
+	if (!err)
+		err = vds_blocks_finish(&image->blocks, &image->num_blocks,
+					NULL);
 	image->sparse = image->file && vds_file_next_hole(image->file, 0) <
 					       vds_file_size(image->file);
 	return err;
@@ -337,6 +307,19 @@ vds_image_virtual_blocks(const struct vds_image *image, size_t *ret_count)
 {
 	*ret_count = image->num_blocks;
 	return image->blocks;
+}
+
+const struct vds_image_copy *vds_image_copy(const struct vds_image *image,
+					    enum vds_copy_kind kind)
+{
+	return &image->copies[kind];
+}
+
+const struct vds_image_module *vds_image_modules(const struct vds_image *image,
+						 size_t *ret_count)
+{
+	*ret_count = image->num_modules;
+	return image->modules;
 }
 
 const char *vds_image_format_name(const struct vds_image *image)

@@ -37,6 +37,7 @@ struct vds_image_hints {
 	uint64_t kdbg;		/* kernel virtual address */
 	bool has_kernel_base;
 	uint64_t kernel_base;	/* virtual address */
+	uint64_t kernel_size;	/* of its image, bytes; 0 = not said */
 	bool has_module_list;
 	uint64_t module_list;	/* PsLoadedModuleList, virtual address */
 	bool has_process_head;
@@ -49,6 +50,11 @@ struct vds_image_hints {
 	/* More CR3 values (one per CPU in QEMU notes and VM snapshots). */
 	const uint64_t *cr3s;
 	size_t num_cr3s;
+	bool has_bugcheck;	/* the two below are set */
+	uint32_t bugcheck;	/* code */
+	uint64_t bugcheck_parameters[4];
+	uint64_t uptime;	/* 100 ns, 0 = not said */
+	uint32_t processors;	/* 0 = not said */
 };
 
 /* One line of container metadata: ("acquired", "2020-10-08T17:21:44Z"). */
@@ -60,8 +66,31 @@ struct vds_image_meta {
 /* A block of virtual memory, for dumps without page tables (triage dumps). */
 struct vds_virtual_block {
 	uint64_t va;
-	uint64_t len;
-	uint64_t source;
+	uint64_t len;		/* bytes; va + len never wraps */
+	uint64_t source;	/* container's own position */
+};
+
+/* Structures that such a dump holds without saying at which address they were. */
+enum vds_copy_kind {
+	VDS_COPY_PRCB,		/* KPRCB of the processor that crashed */
+	VDS_COPY_PROCESS,	/* EPROCESS that was current there */
+	VDS_COPY_THREAD,	/* ETHREAD that was current there */
+};
+#define VDS_NUM_COPIES 3
+
+struct vds_image_copy {
+	uint64_t source;	/* container's own position */
+	uint64_t len;		/* bytes at most, 0 = there is none */
+};
+
+/* A kernel module that the container itself lists. */
+struct vds_image_module {
+	uint64_t base;
+	uint64_t size;		/* bytes */
+	uint32_t timestamp;	/* TimeDateStamp of its PE header, 0 = not said */
+	uint32_t checksum;	/* likewise CheckSum */
+	bool unloaded;
+	const char *path;	/* as stated, valid UTF-8; NULL = not stated */
 };
 
 struct vds_image;
@@ -136,6 +165,27 @@ vds_image_virtual_blocks(const struct vds_image *image, size_t *ret_count);
 /* As vds_image_read(), by virtual address, over the virtual blocks. */
 enum vds_why vds_image_read_virtual(const struct vds_image *image, uint64_t va,
 				    void *buf, size_t len);
+/* The same over @count other blocks of the same container, sorted and disjoint. */
+enum vds_why vds_image_read_blocks(const struct vds_image *image,
+				   const struct vds_virtual_block *blocks,
+				   size_t count, uint64_t va, void *buf,
+				   size_t len);
+/* Bytes at the container's own position. */
+enum vds_why vds_image_read_source(const struct vds_image *image,
+				   uint64_t source, void *buf, size_t len);
+/*
+ * Sorts @blocks (malloc'ed, may be moved) and makes them disjoint: where two
+ * claim a byte, the one that came first in the array has it. With @notes that
+ * is noted ("range_overlap").
+ */
+struct vds_error *vds_blocks_finish(struct vds_virtual_block **blocks,
+				    size_t *count, struct vds_notes *notes);
+/* The copy of that kind, perhaps of length 0. */
+const struct vds_image_copy *vds_image_copy(const struct vds_image *image,
+					    enum vds_copy_kind kind);
+/* Modules that the container lists, in its order, loaded ones first. */
+const struct vds_image_module *vds_image_modules(const struct vds_image *image,
+						 size_t *ret_count);
 
 /* Names for people: "lime", "1"; "aff4", "standard"; "raw", "". Borrowed. */
 const char *vds_image_format_name(const struct vds_image *image);

@@ -46,7 +46,8 @@ struct sweep {
 	size_t num_active;
 	struct vds_range *out;
 	size_t num_out;
-	struct vds_notes *notes;
+	struct vds_notes *notes;	/* NULL: overlap needs none */
+	const char *what;		/* "physical" */
 };
 
 static bool earlier(const struct sweep *s, size_t i, size_t k)
@@ -110,15 +111,15 @@ static bool same_bytes(const struct vds_range *a, const struct vds_range *b)
 static void note_overlap(struct sweep *s, const struct placed *a,
 			 const struct placed *b)
 {
-	if (same_bytes(&a->range, &b->range))
+	if (!s->notes || same_bytes(&a->range, &b->range))
 		return;
 	uint64_t from = VDS_MAX(a->range.pa, b->range.pa);
 	uint64_t to = VDS_MIN(end_of(&a->range), end_of(&b->range));
 	const struct vds_range *loser =
 		a->order < b->order ? &b->range : &a->range;
 	vds_note(s->notes, "range_overlap", from,
-		 "physical 0x%llx-0x%llx occurs twice; the first occurrence is used, the one at container position 0x%llx is not",
-		 (unsigned long long)from, (unsigned long long)(to - 1),
+		 "%s 0x%llx-0x%llx occurs twice; the first occurrence is used, the one at container position 0x%llx is not",
+		 s->what, (unsigned long long)from, (unsigned long long)(to - 1),
 		 (unsigned long long)(loser->source + (from - loser->pa)));
 }
 
@@ -164,7 +165,7 @@ static void run_sweep(struct sweep *s)
 
 /* Each range begins and ends once: at most two pieces per range. */
 static struct vds_error *resolve(struct vds_range **ranges, size_t *count,
-				 struct vds_notes *notes)
+				 const char *what, struct vds_notes *notes)
 {
 	size_t n = *count;
 	_cleanup_free_ struct placed *placed =
@@ -179,7 +180,7 @@ static struct vds_error *resolve(struct vds_range **ranges, size_t *count,
 		placed[i] = (struct placed){(*ranges)[i], i};
 	qsort(placed, n, sizeof(*placed), by_address);
 	struct sweep sweep = {.placed = placed, .count = n, .active = active,
-			      .out = out, .notes = notes};
+			      .out = out, .notes = notes, .what = what};
 	run_sweep(&sweep);
 	free(*ranges);
 	*ranges = out;
@@ -187,16 +188,55 @@ static struct vds_error *resolve(struct vds_range **ranges, size_t *count,
 	return NULL;
 }
 
-struct vds_error *vds_ranges_finish(struct vds_range **ranges, size_t *count,
-				    struct vds_notes *notes)
+static struct vds_error *ranges_finish(struct vds_range **ranges,
+				       size_t *count, const char *what,
+				       struct vds_notes *notes)
 {
 	if (!sorted_and_disjoint(*ranges, *count))
-		return resolve(ranges, count, notes);
+		return resolve(ranges, count, what, notes);
 	size_t n = 0;
 	for (size_t i = 0; i < *count; i++)
 		emit(*ranges, &n, &(*ranges)[i]);
 	*count = n;
 	return NULL;
+}
+
+struct vds_error *vds_ranges_finish(struct vds_range **ranges, size_t *count,
+				    struct vds_notes *notes)
+{
+	return ranges_finish(ranges, count, "physical", notes);
+}
+
+/* By way of ranges: the same sweep, with other addresses. */
+struct vds_error *vds_blocks_finish(struct vds_virtual_block **blocks,
+				    size_t *count, struct vds_notes *notes)
+{
+	size_t n = *count;
+	if (!n)
+		return NULL;
+	struct vds_range *ranges = vds_malloc_array(n, sizeof(*ranges));
+	if (!ranges)
+		return &vds_enomem;
+	for (size_t i = 0; i < n; i++) {
+		const struct vds_virtual_block *b = &(*blocks)[i];
+		ranges[i] = (struct vds_range){b->va, b->len, b->source,
+					       VDS_RANGE_DATA};
+	}
+	struct vds_error *err = ranges_finish(&ranges, &n, "virtual", notes);
+	struct vds_virtual_block *out = err ? NULL :
+		vds_malloc_array(n, sizeof(*out));
+	if (!err && !out)
+		err = &vds_enomem;
+	if (!err) {
+		for (size_t i = 0; i < n; i++)
+			out[i] = (struct vds_virtual_block){
+				ranges[i].pa, ranges[i].len, ranges[i].source};
+		free(*blocks);
+		*blocks = out;
+		*count = n;
+	}
+	free(ranges);
+	return err;
 }
 
 struct vds_error *vds_range_index_init(struct vds_range_index *index,

@@ -80,23 +80,24 @@ enum vds_why vds_image_read_table(const struct vds_image *image, uint64_t pa,
 	return read_at(image, pa, buf, len, VDS_RANGE_CONSTANT);
 }
 
-enum vds_why vds_image_read_virtual(const struct vds_image *image, uint64_t va,
-				    void *buf, size_t len)
+enum vds_why vds_image_read_blocks(const struct vds_image *image,
+				   const struct vds_virtual_block *blocks,
+				   size_t count, uint64_t va, void *buf,
+				   size_t len)
 {
 	char *out = buf;
-	size_t lo = 0, hi = image->num_blocks;
+	size_t lo = 0, hi = count;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		const struct vds_virtual_block *block = &image->blocks[mid];
-		if (block->va + (block->len - 1) >= va)
+		if (blocks[mid].va + (blocks[mid].len - 1) >= va)
 			hi = mid;
 		else
 			lo = mid + 1;
 	}
 	for (; len; lo++) {
-		if (lo == image->num_blocks || va < image->blocks[lo].va)
+		if (lo == count || va < blocks[lo].va)
 			return VDS_NOT_IN_IMAGE;
-		const struct vds_virtual_block *block = &image->blocks[lo];
+		const struct vds_virtual_block *block = &blocks[lo];
 		uint64_t skip = va - block->va;
 		size_t n = (size_t)VDS_MIN((uint64_t)len, block->len - skip);
 		if (fetch(image, block->source + skip, out, n, false) < n)
@@ -106,6 +107,20 @@ enum vds_why vds_image_read_virtual(const struct vds_image *image, uint64_t va,
 		len -= n;
 	}
 	return VDS_PRESENT;
+}
+
+enum vds_why vds_image_read_virtual(const struct vds_image *image, uint64_t va,
+				    void *buf, size_t len)
+{
+	return vds_image_read_blocks(image, image->blocks, image->num_blocks,
+				     va, buf, len);
+}
+
+enum vds_why vds_image_read_source(const struct vds_image *image,
+				   uint64_t source, void *buf, size_t len)
+{
+	return fetch(image, source, buf, len, false) < len ?
+		       why_short(image) : VDS_PRESENT;
 }
 
 /* Below this, reading a hole's zeros is cheaper than asking for its end. */
