@@ -45,7 +45,7 @@ const struct vds_column vds_run_start_columns[] = {
 	[PROFILE_CONFIDENCE] = F("profile.confidence", STR,
 				 "where its layouts come from"),
 	[TIMESTAMP_SOURCE] = F("run.timestamp_source", STR,
-			       "system_time, acquired_at or unknown"),
+			       "system_time, acquired_at, container or unknown"),
 	[MODULE_PATH] = F("run.module.path", STR, "file of the plugin"),
 	[MODULE_SHA256] = F("run.module.sha256", STR, "of that file"),
 	[RUN_OPTIONS] = F("run.options", STRS, "as given"),
@@ -119,6 +119,7 @@ static struct vds_error *set_time(struct vds_facts *facts,
 {
 	uint64_t time = 0;
 	const char *source = "unknown";
+	const struct vds_image_hints *hints = vds_image_hints(kernel->image);
 	/* Wrong is wrong, even where the image's own time makes it needless. */
 	if (args->acquired_at && !vds_parse_time(args->acquired_at, &time))
 		return vds_error_create(VDS_ERROR_USAGE,
@@ -130,6 +131,9 @@ static struct vds_error *set_time(struct vds_facts *facts,
 		source = "system_time";
 	} else if (args->acquired_at) {
 		source = "acquired_at";
+	} else if (hints->system_time) {
+		time = hints->system_time;
+		source = "container";
 	}
 	char *end = vds_put_time(facts->timestamp, time);
 	if (!end) {
@@ -167,7 +171,8 @@ static void set_kernel(struct vds_facts *facts, const struct vds_kernel *kernel)
 	v[OS_REVISION] = known_int(kernel->revision);
 	v[OS_BUILD_LAB] = keep(facts, kernel->build_lab);
 	v[KERNEL_BASE] = vds_addr(kernel->base);
-	v[KERNEL_DTB] = vds_addr(kernel->space.dtb);
+	if (!vds_kernel_is_virtual(kernel))
+		v[KERNEL_DTB] = vds_addr(kernel->space.dtb);
 	v[KERNEL_DTB_METHOD] = vds_str(vds_dtb_method_str(kernel->dtb_method));
 	v[PDB_NAME] = keep(facts, kernel->pdb.name);
 	v[PDB_GUID] = keep(facts, kernel->pdb.guid);

@@ -16,6 +16,10 @@ enum {
 	K_DTB, K_METHOD, K_LEVELS, K_BASE, K_SIZE, K_BUILD, K_REVISION, K_LAB,
 	K_PRODUCT, K_ROOT, K_PAGES, K_PDB_NAME, K_PDB_GUID, K_PDB_AGE,
 	K_PROCESSES, K_SYSTEM_PROCESS, K_PROCESS_HEAD, K_CANDIDATES,
+	K_BASE_METHOD, K_PDB_METHOD,
+	I_MACHINE, I_VIRTUAL, I_BLOCKS, I_MODULES,
+	C_TIME, C_BOOT_TIME, C_BUGCHECK, C_PARAMETERS, C_PROCESS, C_PID,
+	C_NAME, C_THREAD, C_TID, C_PRCB,
 	P_PATH, P_SHA256, P_MATCH, P_CONFIDENCE, P_BUILD, P_INFERENCES,
 	NUM_COLUMNS,
 };
@@ -77,6 +81,34 @@ static const struct vds_column columns[NUM_COLUMNS] = {
 			     "PsActiveProcessHead", "head of the list"),
 	[K_CANDIDATES] = C("kernel.candidates", STRS, "DTB candidates",
 			   "all that were looked at, and the verdict"),
+	[K_BASE_METHOD] = C("kernel.base_method", STR, "base by",
+			    "page tables, driver list, debugger data block, or option"),
+	[K_PDB_METHOD] = C("kernel.pdb.method", STR, "PDB by",
+			   "codeview (its own record), or addresses of globals"),
+	[I_MACHINE] = C("image.machine", STR, "machine",
+			"as the container says: x64, x86, arm64"),
+	[I_VIRTUAL] = C("image.bytes.virtual", SIZE, "virtual, acquired",
+			"bytes in blocks of virtual memory (triage dumps)"),
+	[I_BLOCKS] = C("image.blocks", STRS, "virtual blocks",
+		       "first and last address of each"),
+	[I_MODULES] = C("image.modules", INT, "modules listed",
+			"loaded and unloaded, in the container's own lists"),
+	[C_TIME] = C("crash.time", TIME, "header's time",
+		     "system time as the dump's header has it, UTC"),
+	[C_BOOT_TIME] = C("crash.boot_time", TIME, "header's boot time",
+			  "that less the header's uptime, UTC"),
+	[C_BUGCHECK] = C("crash.bugcheck", HEX, "bug check", "its code"),
+	[C_PARAMETERS] = C("crash.bugcheck_parameters", STRS, "parameters",
+			   "of the bug check, four"),
+	[C_PROCESS] = C("crash.process", ADDR, "crashed EPROCESS",
+			"current on the processor that crashed"),
+	[C_PID] = C("crash.pid", INT, "crashed PID", "of that process"),
+	[C_NAME] = C("crash.process_name", STR, "crashed process", "its name"),
+	[C_THREAD] = C("crash.thread", ADDR, "crashed ETHREAD",
+		       "current on the processor that crashed"),
+	[C_TID] = C("crash.tid", INT, "crashed TID", "of that thread"),
+	[C_PRCB] = C("crash.prcb", ADDR, "crashed KPRCB",
+		     "of the processor that crashed"),
 	[P_PATH] = C("profile.path", STR, "profile", "file in use"),
 	[P_SHA256] = C("profile.sha256", STR, "profile SHA-256",
 		       "of its bytes"),
@@ -177,6 +209,60 @@ static void add_ranges(struct vds_run *run, const struct vds_image *image,
 	v[I_RUNS] = take(run, &lines);
 }
 
+/* What neighbours leave no gap between is one line. */
+static void add_blocks(struct vds_run *run, const struct vds_image *image,
+		       struct vds_value *v)
+{
+	struct lines lines = {0};
+	uint64_t bytes = 0;
+	size_t count, modules;
+	const struct vds_virtual_block *blocks =
+		vds_image_virtual_blocks(image, &count);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t from = blocks[i].va, end = from + blocks[i].len;
+		for (; i + 1 < count && blocks[i + 1].va == end; i++)
+			end += blocks[i + 1].len;
+		bytes += end - from;
+		if (!room(&lines))
+			continue;
+		vds_str_printf(&lines.text, "0x%016llx-0x%016llx",
+			       (unsigned long long)from,
+			       (unsigned long long)(end - 1));
+		vds_str_append(&lines.text, "", 1);
+	}
+	vds_image_modules(image, &modules);
+	if (!count)
+		return;
+	v[I_VIRTUAL] = vds_size(bytes);
+	v[I_BLOCKS] = take(run, &lines);
+	v[I_MODULES] = vds_int((int64_t)modules);
+}
+
+/* What the header of a crash dump says of the machine and its end. */
+static void add_header(struct vds_run *run, const struct vds_image *image,
+		       struct vds_value *v)
+{
+	const struct vds_image_hints *hints = vds_image_hints(image);
+	struct lines lines = {0};
+	if (hints->machine)
+		v[I_MACHINE] = vds_str(hints->machine == 0x8664 ? "x64" :
+				       hints->machine == 0x14c ? "x86" :
+				       hints->machine == 0xaa64 ? "arm64" :
+				       "other");
+	v[C_TIME] = vds_time(hints->system_time);
+	if (hints->uptime && hints->uptime < hints->system_time)
+		v[C_BOOT_TIME] = vds_time(hints->system_time - hints->uptime);
+	if (!hints->has_bugcheck)
+		return;
+	v[C_BUGCHECK] = vds_hex(hints->bugcheck);
+	for (size_t i = 0; i < 4; i++) {
+		vds_str_printf(&lines.text, "0x%016llx",
+			       (unsigned long long)hints->bugcheck_parameters[i]);
+		vds_str_append(&lines.text, "", 1);
+	}
+	v[C_PARAMETERS] = take(run, &lines);
+}
+
 static void add_image(struct vds_run *run, const struct vds_image *image,
 		      struct vds_value *v)
 {
@@ -197,6 +283,8 @@ static void add_image(struct vds_run *run, const struct vds_image *image,
 	}
 	v[I_METADATA] = take(run, &lines);
 	add_ranges(run, image, v);
+	add_blocks(run, image, v);
+	add_header(run, image, v);
 }
 
 static void add_kuser(const struct vds_kuser *kuser, struct vds_value *v)
@@ -240,15 +328,43 @@ static struct vds_value count_or_none(uint64_t n)
 	return n ? vds_int((int64_t)n) : vds_absent(VDS_NOT_APPLICABLE);
 }
 
+static struct vds_value known(uint64_t va)
+{
+	return va ? vds_addr(va) : vds_absent(VDS_NOT_IN_IMAGE);
+}
+
+static void add_crash(const struct vds_kernel *kernel, struct vds_value *v)
+{
+	const struct vds_crash *crash = &kernel->crash;
+	v[C_PRCB] = known(crash->prcb);
+	v[C_THREAD] = known(crash->thread);
+	v[C_PROCESS] = known(crash->process);
+	if (crash->thread)
+		v[C_TID] = vds_int((int64_t)(crash->tid & INT64_MAX));
+	for (size_t i = 0; i < kernel->num_processes; i++) {
+		const struct vds_process *p = &kernel->processes[i];
+		if (p->eprocess != crash->process)
+			continue;
+		v[C_PID] = vds_int(p->pid);
+		v[C_NAME] = vds_or(p->name_why, vds_str(p->name));
+	}
+}
+
 static void add_kernel(struct vds_run *run, const struct vds_kernel *kernel,
 		       struct vds_value *v)
 {
 	add_candidates(run, kernel, v);
 	if (!kernel->base)
 		return;
-	v[K_DTB] = vds_addr(kernel->space.dtb);
 	v[K_METHOD] = vds_str(vds_dtb_method_str(kernel->dtb_method));
-	v[K_LEVELS] = vds_int(kernel->space.levels);
+	v[K_BASE_METHOD] = vds_str(kernel->base_how);
+	if (vds_kernel_is_virtual(kernel)) {
+		v[K_DTB] = v[K_LEVELS] = vds_absent(VDS_NOT_APPLICABLE);
+		add_crash(kernel, v);
+	} else {
+		v[K_DTB] = vds_addr(kernel->space.dtb);
+		v[K_LEVELS] = vds_int(kernel->space.levels);
+	}
 	v[K_BASE] = vds_addr(kernel->base);
 	v[K_SIZE] = vds_size(kernel->size);
 	v[K_BUILD] = count_or_none(kernel->build);
@@ -257,6 +373,7 @@ static void add_kernel(struct vds_run *run, const struct vds_kernel *kernel,
 	v[K_PDB_NAME] = vds_str(kernel->pdb.name);
 	v[K_PDB_GUID] = vds_str(kernel->pdb.guid);
 	v[K_PDB_AGE] = vds_int(kernel->pdb.age);
+	v[K_PDB_METHOD] = vds_str(kernel->pdb_how);
 	add_kuser(&kernel->kuser, v);
 	if (!kernel->profile)
 		return;
@@ -307,7 +424,7 @@ static struct vds_error *run_info(struct vds_run *run,
 
 const struct vds_plugin vds_plugin_info = {
 	VDS_PLUGIN_HEADER(info),
-	.flags = VDS_PLUGIN_VERTICAL,
+	.flags = VDS_PLUGIN_VERTICAL | VDS_PLUGIN_WITHOUT_TABLES,
 	.version = "1.0.0",
 	.summary = "the image, its kernel and the profile in use",
 	.record = "image",

@@ -24,6 +24,7 @@ const char *vds_dtb_method_str(enum vds_dtb_method method)
 		[VDS_DTB_HINT] = "hint",
 		[VDS_DTB_LOW_STUB] = "low-stub",
 		[VDS_DTB_SELF_REF] = "self-ref",
+		[VDS_DTB_NONE] = "no page tables",
 	};
 	return (size_t)method < VDS_ARRAY_SIZE(names) ? names[method] :
 							"unknown";

@@ -95,6 +95,18 @@ struct vds_error *vds_binding_init(struct vds_binding *binding,
 	return NULL;
 }
 
+bool vds_binding_symbol(const struct vds_binding *binding, const char *name,
+			uint32_t *ret)
+{
+	for (size_t i = 0; i < VDS_NUM_SYMBOLS; i++) {
+		if (strcmp(symbols[i], name) || !binding->has_symbol[i])
+			continue;
+		*ret = binding->rvas[i];
+		return true;
+	}
+	return false;
+}
+
 const char *vds_field_name(enum vds_field_id id)
 {
 	static const char *const names[] = {

@@ -46,6 +46,10 @@ struct vds_binding {
 struct vds_error *vds_binding_init(struct vds_binding *binding,
 				   const struct vds_profile *profile);
 
+/* The RVA of a bound symbol by its name; false if it isn't bound. */
+bool vds_binding_symbol(const struct vds_binding *binding, const char *name,
+			uint32_t *ret);
+
 /* "TYPE.member" of a field, for messages. */
 const char *vds_field_name(enum vds_field_id id);
 

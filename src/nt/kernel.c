@@ -10,8 +10,10 @@
 #include "base/util.h"
 #include "base/work.h"
 #include "nt/discover.h"
+#include "nt/hints.h"
 #include "nt/infer.h"
 #include "nt/kernel_profile.h"
+#include "nt/kernel_virtual.h"
 #include "nt/process.h"
 #include "nt/pte_mask.h"
 #include "nt/resolve.h"
@@ -37,6 +39,7 @@ void vds_kernel_close(struct vds_kernel *kernel)
 	vds_profile_destroy((struct vds_profile *)kernel->user32);
 	vds_notes_deinit(&kernel->notes);
 	vds_arena_deinit(&kernel->arena);
+	free(kernel->blocks);
 	free(kernel);
 }
 
@@ -62,10 +65,15 @@ static void adopt(struct opening *o, const struct vds_find *find)
 	kernel->space.resolve = NULL;
 	kernel->dtb_method = c->method;
 	kernel->base = find->base;
+	kernel->base_how = o->options->has_base ? "option" : "page tables";
 	kernel->size = find->pe.size;
 	kernel->pdb = find->pe.pdb;
+	kernel->pdb_how = find->pe.has_pdb ? "codeview" : NULL;
 	kernel->kuser = find->kuser;
 	kernel->build = find->kuser.build;
+	/* Windows 7 and 8 don't say it there. */
+	if (!kernel->build)
+		kernel->build = vds_image_hints(kernel->image)->build;
 	kernel->revision = 0;
 	kernel->build_lab = NULL;
 }
@@ -238,16 +246,19 @@ static struct vds_error *discover(struct opening *o, bool thorough)
 	return NULL;
 }
 
-/* Some dumps hold chosen pieces of virtual memory and no page tables. */
-static struct vds_error *refuse_virtual(const struct vds_image *image)
+#define MACHINE_AMD64 0x8664
+
+/* What the container says of the machine, before time is spent on it. */
+static struct vds_error *refuse_machine(const struct vds_image *image)
 {
-	size_t blocks, ranges;
-	vds_image_virtual_blocks(image, &blocks);
-	vds_image_ranges(image, &ranges);
-	if (!blocks || ranges)
+	uint16_t machine = vds_image_hints(image)->machine;
+	if (!machine || machine == MACHINE_AMD64)
 		return NULL;
 	return vds_error_create(VDS_ERROR_UNSUPPORTED,
-				"a small dump: pieces of virtual memory without page tables, from which processes and sections can't be read");
+				"%s: of a machine of type 0x%04x%s; only x64 (0x8664) is supported",
+				vds_image_path(image), machine,
+				machine == 0x14c ? " (32-bit x86)" :
+				machine == 0xaa64 ? " (ARM64)" : "");
 }
 
 /* Steps 1 and 2. On VDS_ERROR_NO_PROFILE the best find is adopted. */
@@ -320,17 +331,23 @@ struct vds_error *vds_kernel_open(const struct vds_image *image,
 	if (!err) {
 		o.kernel->image = image;
 		o.kernel->kuser.why = VDS_NOT_APPLICABLE;	/* until found */
-		err = refuse_virtual(image);
+		err = refuse_machine(image);
 	}
+	bool is_virtual = !err && vds_image_is_virtual(image);
 	if (!err)
-		err = find_kernel(&o);
+		err = is_virtual ? vds_kernel_open_virtual(o.kernel, options,
+							   o.tlb) :
+				   find_kernel(&o);
 	if (!err) {
-		find_mask(&o);
+		if (!is_virtual)
+			find_mask(&o);
 		complete_identity(&o);
 		err = refuse_future(o.kernel);
 	}
 	if (!err)
 		err = load_user32(o.kernel);
+	if (!err)
+		vds_kernel_check_hints(o.kernel);
 	if (!err)
 		err = build_table(o.kernel);
 	vds_discovery_deinit(&o.discovery);

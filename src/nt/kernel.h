@@ -18,8 +18,9 @@ enum vds_dtb_method {
 	VDS_DTB_HINT,		/* container header or note */
 	VDS_DTB_LOW_STUB,	/* PROCESSOR_START_BLOCK */
 	VDS_DTB_SELF_REF,	/* self-referencing PML4 scan */
+	VDS_DTB_NONE,		/* a dump without page tables */
 };
-/* "option", "hint", "low-stub", "self-ref". */
+/* "option", "hint", "low-stub", "self-ref", "no page tables". */
 const char *vds_dtb_method_str(enum vds_dtb_method method);
 
 /* A PDB as an RSDS record names it. */
@@ -60,6 +61,14 @@ struct vds_inference {
 	const char *check;	/* one line */
 };
 
+/* What was current on the processor that crashed; 0 = not known. */
+struct vds_crash {
+	uint64_t prcb;		/* KPRCB */
+	uint64_t thread;	/* ETHREAD */
+	uint64_t process;	/* EPROCESS */
+	uint64_t tid;
+};
+
 struct vds_kernel {
 	const struct vds_image *image;
 	const struct vds_profile *profile;
@@ -70,8 +79,10 @@ struct vds_kernel {
 	struct vds_pte_format pte;
 	enum vds_dtb_method dtb_method;
 	uint64_t base;		/* kernel image, virtual address */
+	const char *base_how;	/* "page tables", "driver list", ... */
 	uint64_t size;		/* SizeOfImage, bytes */
 	struct vds_pdb_id pdb;
+	const char *pdb_how;	/* "codeview", "addresses"; NULL = not known */
 	uint32_t build, revision;	/* 19041, 572; 0 = not known */
 	const char *build_lab;	/* NtBuildLab, or NULL */
 	struct vds_kuser kuser;
@@ -90,7 +101,15 @@ struct vds_kernel {
 	size_t num_processes;
 	struct vds_notes notes;	/* of discovery and of the process lists */
 	struct vds_arena arena;
+	struct vds_crash crash;
+	struct vds_virtual_block *blocks;	/* of `space`, or NULL */
 };
+
+/* A dump without page tables: only what lies in its blocks can be read. */
+static inline bool vds_kernel_is_virtual(const struct vds_kernel *kernel)
+{
+	return kernel->space.blocks != NULL;
+}
 
 /* The bound field; .present may be false for OPTIONAL ones. */
 #define vds_kf(kernel, id) (&(kernel)->binding.fields[VDS_F_##id])

@@ -116,8 +116,8 @@ static uint32_t likely_build(const struct vds_kernel *kernel)
 	}
 }
 
-static void put_identity(const struct vds_kernel *kernel,
-			 struct vds_profile_identity *ret)
+void vds_kernel_put_identity(const struct vds_kernel *kernel,
+			     struct vds_profile_identity *ret)
 {
 	*ret = (struct vds_profile_identity){
 		.age = kernel->pdb.age, .arch = "x64",
@@ -139,9 +139,9 @@ static bool is_exact(const struct vds_kernel *kernel,
 	       vds_streq_nocase(id->guid, kernel->pdb.guid);
 }
 
-/* Takes over @profile and binds it. */
-static struct vds_error *bind(struct vds_kernel *kernel,
-			      struct vds_profile *profile, struct vds_tlb *tlb)
+struct vds_error *vds_kernel_bind_profile(struct vds_kernel *kernel,
+					  struct vds_profile *profile,
+					  struct vds_tlb *tlb)
 {
 	vds_kernel_forget_profile(kernel);
 	kernel->profile = profile;
@@ -162,8 +162,8 @@ static struct vds_error *bind(struct vds_kernel *kernel,
 }
 
 /*
- * As bind(), for a profile of another kernel: what its symbols would say is
- * inferred, and *ret_fit says how well the layout fits (0: not at all).
+ * Binds a profile of another kernel: what its symbols would say is inferred,
+ * and *ret_fit says how well the layout fits (0: not at all).
  */
 static struct vds_error *try_layout(struct vds_kernel *kernel,
 				    struct vds_profile *profile,
@@ -173,7 +173,7 @@ static struct vds_error *try_layout(struct vds_kernel *kernel,
 {
 	bool found = false;
 	*ret_fit = 0;
-	struct vds_error *err = bind(kernel, profile, tlb);
+	struct vds_error *err = vds_kernel_bind_profile(kernel, profile, tlb);
 	if (!err)
 		err = vds_kernel_infer_symbols(kernel, tlb, pointers, deep,
 					       &found);
@@ -285,13 +285,13 @@ static struct vds_error *load_from_store(struct vds_kernel *kernel,
 					       &store);
 	if (err)
 		return err;
-	put_identity(kernel, &want);
+	vds_kernel_put_identity(kernel, &want);
 	err = vds_store_find(store, &want, &profile);
 	if (!err) {
-		err = bind(kernel, profile, tlb);
+		err = vds_kernel_bind_profile(kernel, profile, tlb);
 	} else if (err->code == VDS_ERROR_NO_PROFILE && !options->exact_only) {
 		vds_kernel_find_build_lab(kernel, tlb);
-		put_identity(kernel, &want);
+		vds_kernel_put_identity(kernel, &want);
 		struct vds_error *nearest = load_nearest(kernel, store, &want,
 							 tlb);
 		/* Without any layout the first message says all. */
@@ -314,13 +314,13 @@ static struct vds_error *load_file(struct vds_kernel *kernel,
 	struct vds_profile *profile;
 	struct vds_pointers pointers = {0};
 	unsigned int fit;
-	put_identity(kernel, &want);
+	vds_kernel_put_identity(kernel, &want);
 	struct vds_error *err = vds_profile_load_kernel(options->profile_path,
 							&want, &profile);
 	if (err)
 		return err;
 	if (is_exact(kernel, profile))
-		return bind(kernel, profile, tlb);
+		return vds_kernel_bind_profile(kernel, profile, tlb);
 	if (options->exact_only) {
 		vds_profile_destroy(profile);
 		return vds_error_prefix(vds_store_no_profile(&want),

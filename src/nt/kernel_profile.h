@@ -17,6 +17,18 @@ struct vds_error *vds_kernel_load_profile(struct vds_kernel *kernel,
 					  const struct vds_kernel_options *options,
 					  struct vds_tlb *tlb);
 
+/* What to ask a store for. */
+void vds_kernel_put_identity(const struct vds_kernel *kernel,
+			     struct vds_profile_identity *ret);
+
+/*
+ * Takes over @profile, which becomes kernel->profile also on error, and binds
+ * it; profile_exact says whether it is that of kernel->pdb.
+ */
+struct vds_error *vds_kernel_bind_profile(struct vds_kernel *kernel,
+					  struct vds_profile *profile,
+					  struct vds_tlb *tlb);
+
 /* Forgets the profile and all that came of it. */
 void vds_kernel_forget_profile(struct vds_kernel *kernel);
 

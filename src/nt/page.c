@@ -440,6 +440,10 @@ static enum vds_why resolve_process(const struct vds_space *space,
 
 void vds_process_space(const struct vds_process *process, struct vds_space *ret)
 {
+	if (vds_kernel_is_virtual(process->task->kernel)) {
+		*ret = process->task->kernel->space;
+		return;
+	}
 	*ret = (struct vds_space){
 		.image = process->task->kernel->image,
 		.dtb = process->dtb,
@@ -454,7 +458,11 @@ enum vds_why vds_process_read(const struct vds_process *process, uint64_t va,
 			      void *buf, size_t len)
 {
 	struct vds_space space;
-	if (!process->dtb)
+	/* Blocks of user memory are those of the process that was running. */
+	if (vds_kernel_is_virtual(process->task->kernel) ?
+	    !(va >> 63) && process->eprocess &&
+	    process->eprocess != process->task->kernel->crash.process :
+	    !process->dtb)
 		return VDS_NOT_IN_IMAGE;
 	vds_process_space(process, &space);
 	return vds_space_read(&space, process->task->tlb, va, buf, len);

@@ -200,7 +200,8 @@ static bool fill(struct vds_task *task, struct vds_kernel *kernel,
 	}
 	decode(task, &rec, p);
 	vds_process_find_name(task, &kernel->arena, &rec, p);
-	check_page_tables(kernel, p);
+	if (!vds_kernel_is_virtual(kernel))
+		check_page_tables(kernel, p);
 	p->task = NULL;
 	return true;
 }
@@ -218,6 +219,19 @@ static int compare(const void *pa, const void *pb)
 	return 0;
 }
 
+/*
+ * A dump without page tables has hardly any of what leads to processes: that
+ * each list breaks off needs no note.
+ */
+static void find_virtual(struct vds_task *task,
+			 struct vds_found_processes *found)
+{
+	struct vds_notes lost = {0};
+
+	vds_processes_find(task, &lost, found);
+	vds_notes_deinit(&lost);
+}
+
 struct vds_error *vds_process_table_build(struct vds_task *task,
 					  struct vds_kernel *kernel)
 {
@@ -226,7 +240,10 @@ struct vds_error *vds_process_table_build(struct vds_task *task,
 	struct vds_process *table;
 	size_t n = 0;
 
-	vds_processes_find(task, &kernel->notes, &found);
+	if (vds_kernel_is_virtual(kernel))
+		find_virtual(task, &found);
+	else
+		vds_processes_find(task, &kernel->notes, &found);
 	table = vds_arena_calloc(&kernel->arena, found.count ? found.count : 1,
 				 sizeof(*table));
 	if (task->nomem || !table)

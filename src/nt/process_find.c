@@ -276,6 +276,16 @@ void vds_found_processes_deinit(struct vds_found_processes *found)
 	*found = (struct vds_found_processes){0};
 }
 
+/* A crash dump's own word for the process that was running. */
+static void find_crashed(struct finder *f)
+{
+	uint64_t va = f->kernel->crash.process, pid;
+
+	f->source = VDS_SOURCE_CRASH;
+	if (va && is_process(f, va, false, &pid) && pid)
+		add(f, va);
+}
+
 void vds_processes_find(struct vds_task *task, struct vds_notes *notes,
 			struct vds_found_processes *found)
 {
@@ -286,6 +296,7 @@ void vds_processes_find(struct vds_task *task, struct vds_notes *notes,
 	find_kernel_list(&f);
 	find_handle_tables(&f);
 	find_cids(&f);
+	find_crashed(&f);
 	/* What follows must not depend on which source came first. */
 	if (found->count)
 		qsort(found->list, found->count, sizeof(*found->list),

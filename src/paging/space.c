@@ -21,6 +21,8 @@ static enum vds_why translate_slow(const struct vds_space *space,
 {
 	if (!vds_space_is_canonical(space, va))
 		return VDS_BAD_ADDRESS;
+	if (space->blocks)
+		return VDS_NOT_IN_IMAGE;
 	enum vds_why why = vds_x64_walk(space, tlb, va, NULL, ret_pa);
 	if (!why && tlb && space->id)
 		vds_tlb_put(tlb->pages, VDS_TLB_PAGES, space->id,
@@ -56,6 +58,15 @@ enum vds_why vds_space_translate(const struct vds_space *space,
 	return VDS_PRESENT;
 }
 
+static enum vds_why read_blocks(const struct vds_space *space, uint64_t va,
+				void *buf, size_t len)
+{
+	if (!vds_space_is_canonical(space, va))
+		return VDS_BAD_ADDRESS;
+	return vds_image_read_blocks(space->image, space->blocks,
+				     space->num_blocks, va, buf, len);
+}
+
 enum vds_why vds_space_read(const struct vds_space *space, struct vds_tlb *tlb,
 			    uint64_t va, void *buf, size_t len)
 {
@@ -65,6 +76,8 @@ enum vds_why vds_space_read(const struct vds_space *space, struct vds_tlb *tlb,
 		return VDS_PRESENT;
 	if (!vds_add_u64(va, len - 1, &last))
 		return VDS_BAD_ADDRESS;
+	if (space->blocks)
+		return read_blocks(space, va, buf, len);
 	for (;;) {
 		uint64_t pa;
 		enum vds_why why = translate(space, tlb, va, &pa);
@@ -160,10 +173,12 @@ void vds_space_walk(const struct vds_space *space, struct vds_tlb *tlb,
 		.hardware = true, .writable = true, .user = true,
 		.executable = true, .upper_writable = true,
 	};
-	if (vds_space_is_canonical(space, va))
-		ret->why = vds_x64_walk(space, tlb, va, ret, &ret->pa);
-	else
+	if (!vds_space_is_canonical(space, va))
 		ret->why = VDS_BAD_ADDRESS;
+	else if (space->blocks)
+		ret->why = VDS_NOT_IN_IMAGE;	/* the tables are absent */
+	else
+		ret->why = vds_x64_walk(space, tlb, va, ret, &ret->pa);
 	finish_walk(ret);
 }
 

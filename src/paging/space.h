@@ -41,6 +41,13 @@ struct vds_space {
 	/* Physical address of the top table; low 12 bits and bit 63 cleared. */
 	uint64_t dtb;
 	unsigned int levels;	/* 4, or 5 with LA57 */
+	/*
+	 * A dump without page tables: reads go to these blocks of virtual memory
+	 * (sorted, disjoint, of `image`), no address translates, and dtb and
+	 * resolve are not used. NULL: through page tables.
+	 */
+	const struct vds_virtual_block *blocks;
+	size_t num_blocks;
 	vds_resolve_fn *resolve;	/* NULL: not present = NOT_MAPPED */
 	void *ctx;		/* for resolve */
 	/*

@@ -112,6 +112,29 @@ bool vds_match(const char *glob, const char *text)
 	return vds_glob_match(glob, text);
 }
 
+bool vds_has_page_tables(const struct vds_run *run)
+{
+	return !vds_kernel_is_virtual(run->session->kernel);
+}
+
+const struct vds_process *vds_kernel_view(struct vds_run *run)
+{
+	struct vds_process *view = vds_arena_calloc(&run->task->arena, 1,
+						    sizeof(*view));
+	if (!view) {
+		run->task->nomem = true;
+		return NULL;
+	}
+	view->dtb = run->session->kernel->space.dtb;
+	view->kind = VDS_PROCESS_SYSTEM;
+	view->selected = true;
+	view->vad_count_why = view->session_why = view->name_why =
+		view->path_why = view->image_file_name_why =
+			VDS_NOT_APPLICABLE;
+	view->task = run->task;
+	return view;
+}
+
 size_t vds_num_processes(const struct vds_run *run)
 {
 	return run->session->kernel->num_processes;

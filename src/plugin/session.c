@@ -34,6 +34,7 @@ struct vds_error *vds_session_error(const struct vds_session *session,
 	case VDS_ERROR_USAGE:
 	case VDS_ERROR_OUTPUT:
 	case VDS_ERROR_PLUGIN:
+	case VDS_ERROR_UNSUPPORTED:	/* by this image */
 		return err;
 	default:
 		break;
@@ -162,9 +163,23 @@ static struct vds_error *run_group(struct vds_session *session,
 	return err;
 }
 
+/* Most plugins start from page tables, or from a list of processes. */
+static struct vds_error *refuse_virtual(const struct vds_session *session)
+{
+	if (!vds_kernel_is_virtual(session->kernel) ||
+	    session->plugin->flags & VDS_PLUGIN_WITHOUT_TABLES)
+		return NULL;
+	return vds_error_create(VDS_ERROR_UNSUPPORTED,
+				"%s: a triage dump holds pieces of virtual memory without page tables, from which %s can't answer (info, dt, memread, modules, vadinfo --vad and ca --address can)",
+				vds_image_path(session->kernel->image),
+				session->plugin->name);
+}
+
 struct vds_error *vds_session_run(struct vds_session *session)
 {
-	struct vds_error *err;
+	struct vds_error *err = refuse_virtual(session);
+	if (err)
+		return err;
 	if (session->plugin->scope == VDS_ONCE) {
 		err = run_group(session, NULL, 1);
 	} else {

@@ -164,7 +164,10 @@ enum vds_why vds_symbol_address(const struct vds_run *run, const char *name,
 {
 	const struct vds_kernel *kernel = run->session->kernel;
 	uint32_t rva;
-	if (!vds_profile_symbol(kernel->profile, name, &rva))
+	/* Another kernel's symbols lie elsewhere: only what was found counts. */
+	if (kernel->profile_exact ?
+	    !vds_profile_symbol(kernel->profile, name, &rva) :
+	    !vds_binding_symbol(&kernel->binding, name, &rva))
 		return VDS_NO_FIELD;
 	*ret = kernel->base + rva;
 	return VDS_PRESENT;

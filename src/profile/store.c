@@ -93,7 +93,7 @@ const char *vds_store_dir(const struct vds_store *store, size_t index)
  * which only KUSER_SHARED_DATA shows (Microsoft's release notes: KB4517245,
  * KB4562830, KB5000736, KB5003791, KB5015684, KB5027397, KB5054156).
  */
-static uint32_t family_of(uint32_t build)
+uint32_t vds_build_family(uint32_t build)
 {
 	static const struct {
 		uint32_t number, files;
@@ -214,7 +214,8 @@ static int compare_candidates(const void *a, const void *b)
 static bool is_candidate(const struct vds_profile_identity *id,
 			 const struct vds_profile_identity *want)
 {
-	return id->build && family_of(id->build) == family_of(want->build) &&
+	return id->build && vds_build_family(id->build) ==
+					    vds_build_family(want->build) &&
 	       same_pdb(id, want) &&
 	       (!want->arch[0] || !strcmp(id->arch, want->arch));
 }
@@ -277,9 +278,9 @@ static bool is_repeated(const struct candidate *list, size_t i)
 	return false;
 }
 
-struct vds_error *vds_store_nearest(struct vds_store *store,
+static struct vds_error *list_build(struct vds_store *store,
 				    const struct vds_profile_identity *want,
-				    struct vds_store_entry **ret,
+				    bool all, struct vds_store_entry **ret,
 				    size_t *ret_num)
 {
 	_cleanup_free_ struct candidate *list = NULL;
@@ -296,12 +297,28 @@ struct vds_error *vds_store_nearest(struct vds_store *store,
 	if (!entries)
 		return &vds_enomem;
 	for (size_t i = 0; i < n; i++) {
-		if (!is_repeated(list, i))
+		if (all || !is_repeated(list, i))
 			entries[out++] = list[i].item->entry;
 	}
 	*ret = entries;
 	*ret_num = out;
 	return NULL;
+}
+
+struct vds_error *vds_store_nearest(struct vds_store *store,
+				    const struct vds_profile_identity *want,
+				    struct vds_store_entry **ret,
+				    size_t *ret_num)
+{
+	return list_build(store, want, false, ret, ret_num);
+}
+
+struct vds_error *vds_store_of_build(struct vds_store *store,
+				     const struct vds_profile_identity *want,
+				     struct vds_store_entry **ret,
+				     size_t *ret_num)
+{
+	return list_build(store, want, true, ret, ret_num);
 }
 
 struct vds_error *vds_store_list(struct vds_store *store,

@@ -56,6 +56,18 @@ struct vds_error *vds_store_nearest(struct vds_store *store,
 				    struct vds_store_entry **ret,
 				    size_t *ret_num);
 
+/* As vds_store_nearest(), but every kernel, also those of the same layout. */
+struct vds_error *vds_store_of_build(struct vds_store *store,
+				     const struct vds_profile_identity *want,
+				     struct vds_store_entry **ret,
+				     size_t *ret_num);
+
+/*
+ * The build whose files @build has: enablement packages change a number and
+ * nothing else (19045 is 19041).
+ */
+uint32_t vds_build_family(uint32_t build);
+
 /* Loads an entry that the store has handed out. */
 struct vds_error *vds_store_load(const struct vds_store_entry *entry,
 				 struct vds_profile **ret);

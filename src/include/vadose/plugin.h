@@ -32,6 +32,11 @@ extern "C" {
 
 /* Plugin flags (in VDS_PLUGIN_HEADER's `flags`; set it after the header). */
 #define VDS_PLUGIN_VERTICAL 0x1	/* tables print a row as "title  value" lines */
+/*
+ * Also answers for a dump that holds pieces of virtual memory and no page
+ * tables (vds_has_page_tables()); others are not run there.
+ */
+#define VDS_PLUGIN_WITHOUT_TABLES 0x2
 
 /* Option flags. */
 #define VDS_OPTION_POSITIONAL 0x1	/* a bare word gives it, in this order */

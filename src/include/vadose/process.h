@@ -23,6 +23,7 @@ struct vds_task;
 #define VDS_SOURCE_VIEWS 0x100		/* VadsProcess of control-area view lists */
 #define VDS_SOURCE_POOL 0x200		/* pool scan */
 #define VDS_SOURCE_INITIAL 0x400	/* PsInitialSystemProcess */
+#define VDS_SOURCE_CRASH 0x800		/* a crash dump's copy of the current one */
 
 enum vds_process_kind {
 	VDS_PROCESS_NORMAL = 0,

@@ -46,6 +46,17 @@ VDS_EXPORT const uint64_t *vds_option_uints(const struct vds_run *run,
 VDS_EXPORT const char *const *vds_option_strs(const struct vds_run *run,
 					      const char *name, size_t *ret);
 
+/*
+ * False for a dump of pieces of virtual memory (a triage dump): nothing
+ * translates, most lists break off, and hardly any process is known.
+ */
+VDS_EXPORT bool vds_has_page_tables(const struct vds_run *run);
+/*
+ * The kernel's own view of memory in the form of a process, for what asks for
+ * one and needs no more of it: eprocess and pid are 0, it is in no table.
+ */
+VDS_EXPORT const struct vds_process *vds_kernel_view(struct vds_run *run);
+
 /* Shell-style match, ASCII case-insensitive: '*' and '?'. */
 VDS_EXPORT bool vds_match(const char *glob, const char *text);
 

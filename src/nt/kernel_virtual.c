@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A triage dump has neither page tables nor, most often, the kernel's CodeView
+ * record. Its list of drivers says where the kernel is, and the addresses of
+ * globals that its header and its debugger data block state say which kernel.
+ */
+#include "nt/kernel_virtual.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/util.h"
+#include "nt/anchors.h"
+#include "nt/copies.h"
+#include "nt/infer.h"
+#include "nt/kernel_profile.h"
+#include "nt/kuser.h"
+#include "nt/pe_rsds.h"
+#include "profile/load.h"
+#include "profile/store.h"
+
+#define MACHINE_AMD64 0x8664
+
+bool vds_image_is_virtual(const struct vds_image *image)
+{
+	size_t blocks, ranges;
+	vds_image_virtual_blocks(image, &blocks);
+	vds_image_ranges(image, &ranges);
+	return blocks && !ranges;
+}
+
+/* Kernel addresses of 57 bits: the machine has five levels of tables. */
+static unsigned int levels_of(const struct vds_image *image)
+{
+	struct vds_space space = {.levels = 4}, wide = {.levels = 5};
+	size_t n;
+	const struct vds_virtual_block *blocks =
+		vds_image_virtual_blocks(image, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (!vds_space_is_canonical(&space, blocks[i].va) &&
+		    vds_space_is_canonical(&wide, blocks[i].va))
+			return 5;
+	}
+	return 4;
+}
+
+static void open_space(struct vds_kernel *kernel)
+{
+	size_t n;
+	const struct vds_virtual_block *blocks =
+		vds_image_virtual_blocks(kernel->image, &n);
+	kernel->space = (struct vds_space){
+		.image = kernel->image, .levels = levels_of(kernel->image),
+		.ctx = kernel, .blocks = blocks, .num_blocks = n,
+	};
+	kernel->dtb_method = VDS_DTB_NONE;
+}
+
+static struct vds_error *find_base(struct vds_kernel *kernel,
+				   const struct vds_kernel_options *options)
+{
+	const struct vds_image_hints *hints = vds_image_hints(kernel->image);
+	struct vds_anchors anchors;
+	if (options->has_base) {
+		kernel->base = options->base & ~VDS_PAGE_MASK;
+		kernel->base_how = "option";
+		return NULL;
+	}
+	vds_anchors_collect(kernel, &anchors);
+	if (hints->has_kernel_base) {
+		kernel->base = hints->kernel_base;
+		kernel->base_how = "driver list";
+		if (anchors.kernel_base && anchors.kernel_base != kernel->base)
+			vds_note(&kernel->notes, "header_contradiction",
+				 anchors.kernel_base,
+				 "the kernel is at 0x%llx by the dump's driver list, but at 0x%llx by its debugger data block",
+				 (unsigned long long)kernel->base,
+				 (unsigned long long)anchors.kernel_base);
+	} else if (anchors.kernel_base) {
+		kernel->base = anchors.kernel_base;
+		kernel->base_how = "debugger data block";
+	} else {
+		return vds_error_create(VDS_ERROR_NO_KERNEL,
+					"no Windows kernel found: neither a driver list nor a debugger data block says where it is (--kernel-base)");
+	}
+	return NULL;
+}
+
+static enum vds_why read_space(void *ctx, uint64_t va, void *buf, size_t len)
+{
+	const struct vds_space *space = ctx;
+	return vds_space_read(space, NULL, va, buf, len);
+}
+
+/* What there is of [va, va + len), with zeros for the rest. */
+static enum vds_why read_sparse(void *ctx, uint64_t va, void *buf, size_t len)
+{
+	const struct vds_space *space = ctx;
+	enum vds_why why = VDS_NOT_IN_IMAGE;
+	memset(buf, 0, len);
+	for (size_t i = 0; i < space->num_blocks; i++) {
+		const struct vds_virtual_block *b = &space->blocks[i];
+		uint64_t from = VDS_MAX(va, b->va);
+		uint64_t to = VDS_MIN(va + len, b->va + b->len);
+		if (from < to &&
+		    !vds_space_read(space, NULL, from,
+				    (uint8_t *)buf + (from - va),
+				    (size_t)(to - from)))
+			why = VDS_PRESENT;
+	}
+	return why;
+}
+
+/* True if any block lies in the kernel's image. */
+static bool has_image_blocks(const struct vds_kernel *kernel)
+{
+	for (size_t i = 0; i < kernel->space.num_blocks; i++) {
+		const struct vds_virtual_block *b = &kernel->space.blocks[i];
+		if (b->va - kernel->base < kernel->size)
+			return true;
+	}
+	return false;
+}
+
+/* The search costs pages times blocks. */
+#define MAX_SEARCHED_BLOCKS ((size_t)1 << 14)
+
+static struct vds_error *identify(struct vds_kernel *kernel)
+{
+	struct vds_space *space = &kernel->space;
+	struct vds_pe_identity pe = {0};
+	kernel->size = vds_image_hints(kernel->image)->kernel_size;
+	enum vds_why why = vds_pe_identify(read_space, space, kernel->base,
+					   &pe);
+	if (why == VDS_BAD_DATA)
+		vds_note(&kernel->notes, "kernel_header", kernel->base,
+			 "what the dump has of the kernel at 0x%llx doesn't begin as an executable",
+			 (unsigned long long)kernel->base);
+	if (!why && pe.machine != MACHINE_AMD64)
+		return vds_error_create(VDS_ERROR_UNSUPPORTED,
+					"the kernel at 0x%llx is for machine 0x%04x; only x64 (0x8664) is supported",
+					(unsigned long long)kernel->base,
+					pe.machine);
+	if (!why && kernel->size && kernel->size != pe.size)
+		vds_note(&kernel->notes, "header_contradiction", kernel->base,
+			 "the kernel's size is 0x%llx by the dump's driver list, but 0x%x by its own header",
+			 (unsigned long long)kernel->size, pe.size);
+	if (!why)
+		kernel->size = pe.size;
+	if (!pe.has_pdb && kernel->size && has_image_blocks(kernel) &&
+	    space->num_blocks <= MAX_SEARCHED_BLOCKS)
+		pe.has_pdb = vds_pe_search_rsds(
+			read_sparse, space, kernel->base,
+			(uint32_t)VDS_MIN(kernel->size, VDS_PE_SIZE_MAX),
+			&pe.pdb);
+	if (pe.has_pdb) {
+		kernel->pdb = pe.pdb;
+		kernel->pdb_how = "codeview";
+	}
+	return NULL;
+}
+
+/* The layouts are another kernel's, and so would be its symbols. */
+static void forget_symbols(struct vds_kernel *kernel)
+{
+	kernel->profile_exact = false;
+	memset(kernel->binding.has_symbol, 0,
+	       sizeof(kernel->binding.has_symbol));
+}
+
+/* The globals say that this is the kernel's own profile. */
+static struct vds_error *identify_by_profile(struct vds_kernel *kernel,
+					     unsigned int agree)
+{
+	const struct vds_profile_identity *id =
+		vds_profile_identity(kernel->profile);
+	char *how = vds_arena_printf(
+		&kernel->arena,
+		"of the profiles of build %u only that of PDB %s %s-%u has its globals where the dump says they are",
+		id->build, id->pdb, id->guid, id->age);
+	char *check = vds_arena_printf(&kernel->arena,
+				       "%u addresses agree, none differs",
+				       agree);
+	if (!how || !check)
+		return &vds_enomem;
+	snprintf(kernel->pdb.name, sizeof(kernel->pdb.name), "%s", id->pdb);
+	snprintf(kernel->pdb.guid, sizeof(kernel->pdb.guid), "%s", id->guid);
+	kernel->pdb.age = id->age;
+	kernel->pdb_how = "addresses";
+	kernel->profile_exact = true;
+	return vds_kernel_infer(kernel, "PDB of the kernel", kernel->base, how,
+				check);
+}
+
+static struct vds_error *load_file(struct vds_kernel *kernel,
+				   const struct vds_kernel_options *options,
+				   const struct vds_anchors *anchors,
+				   struct vds_tlb *tlb)
+{
+	struct vds_profile_identity want;
+	struct vds_profile *profile;
+	unsigned int agree, differ;
+	vds_kernel_put_identity(kernel, &want);
+	struct vds_error *err = vds_profile_load_kernel(options->profile_path,
+							&want, &profile);
+	if (!err)
+		err = vds_kernel_bind_profile(kernel, profile, tlb);
+	if (err || kernel->profile_exact)
+		return err;
+	vds_anchors_match(anchors, profile, kernel->base, &agree, &differ);
+	if (!kernel->pdb.guid[0] && agree >= 2 && !differ)
+		return identify_by_profile(kernel, agree);
+	if (options->exact_only)
+		return vds_error_prefix(vds_store_no_profile(&want),
+					"%s is of another kernel",
+					options->profile_path);
+	/* The user's word counts. */
+	forget_symbols(kernel);
+	return NULL;
+}
+
+/* Layouts of one build; a pack has about five. */
+#define MAX_LAYOUTS ((size_t)64)
+
+/* The layout of the build that fits best; the nearest if nothing tells. */
+static struct vds_error *load_nearest(struct vds_kernel *kernel,
+				      struct vds_store *store,
+				      const struct vds_profile_identity *want,
+				      const struct vds_anchors *anchors,
+				      struct vds_tlb *tlb)
+{
+	_cleanup_free_ struct vds_store_entry *entries = NULL;
+	struct vds_profile *profile;
+	size_t count, best = 0;
+	int best_fit = INT32_MIN;
+	struct vds_error *err = vds_store_nearest(store, want, &entries,
+						  &count);
+	for (size_t i = 0; !err && i < VDS_MIN(count, MAX_LAYOUTS); i++) {
+		err = vds_store_load(&entries[i], &profile);
+		if (!err)
+			err = vds_kernel_bind_profile(kernel, profile, tlb);
+		int fit = err ? 0 : vds_anchors_fit(anchors, kernel);
+		/* A profile that lacks what we need is just not the one. */
+		if (err && vds_error_catch(err, VDS_ERROR_NO_PROFILE)) {
+			err = NULL;
+			continue;
+		}
+		if (!err && fit > best_fit) {
+			best_fit = fit;
+			best = i;
+		}
+	}
+	if (!err && best_fit == INT32_MIN)
+		err = vds_store_no_profile(want);
+	if (!err)
+		err = vds_store_load(&entries[best], &profile);
+	if (!err)
+		err = vds_kernel_bind_profile(kernel, profile, tlb);
+	if (!err)
+		forget_symbols(kernel);
+	if (!err && best_fit < 1)
+		vds_note(&kernel->notes, "profile_unchecked", kernel->base,
+			 "nothing in the dump tells whether the layouts of %s are this kernel's",
+			 vds_profile_path(kernel->profile));
+	return err;
+}
+
+/* Without a CodeView record: the profile whose globals lie as the dump says. */
+static struct vds_error *load_by_anchors(struct vds_kernel *kernel,
+					 struct vds_store *store,
+					 const struct vds_profile_identity *want,
+					 const struct vds_anchors *anchors,
+					 struct vds_tlb *tlb, bool *ret_found)
+{
+	_cleanup_free_ struct vds_store_entry *entries = NULL;
+	struct vds_profile *profile = NULL;
+	unsigned int agree;
+	size_t count;
+	*ret_found = false;
+	if (anchors->count < 2)
+		return NULL;
+	struct vds_error *err = vds_store_of_build(store, want, &entries,
+						   &count);
+	if (!err)
+		err = vds_anchors_find(anchors, kernel->base, entries, count,
+				       &profile, &agree);
+	if (err || !profile)
+		return err;
+	*ret_found = true;
+	err = vds_kernel_bind_profile(kernel, profile, tlb);
+	return err ? err : identify_by_profile(kernel, agree);
+}
+
+static struct vds_error *load_from_store(struct vds_kernel *kernel,
+					 const struct vds_kernel_options *options,
+					 const struct vds_anchors *anchors,
+					 struct vds_tlb *tlb)
+{
+	struct vds_profile_identity want;
+	struct vds_profile *profile;
+	struct vds_store *store;
+	bool found = false;
+	struct vds_error *err = vds_store_open(options->profile_dirs,
+					       options->num_profile_dirs,
+					       &store);
+	if (err)
+		return err;
+	vds_kernel_put_identity(kernel, &want);
+	if (kernel->pdb.guid[0]) {
+		err = vds_store_find(store, &want, &profile);
+		found = !err;
+		if (!err)
+			err = vds_kernel_bind_profile(kernel, profile, tlb);
+		else if (!options->exact_only &&
+			 vds_error_catch(err, VDS_ERROR_NO_PROFILE))
+			err = NULL;
+	} else {
+		err = load_by_anchors(kernel, store, &want, anchors, tlb,
+				      &found);
+	}
+	if (!err && !found)
+		err = options->exact_only ? vds_store_no_profile(&want) :
+			load_nearest(kernel, store, &want, anchors, tlb);
+	vds_store_close(store);
+	return err;
+}
+
+struct vds_error *
+vds_kernel_open_virtual(struct vds_kernel *kernel,
+			const struct vds_kernel_options *options,
+			struct vds_tlb *tlb)
+{
+	struct vds_anchors anchors;
+	open_space(kernel);
+	struct vds_error *err = find_base(kernel, options);
+	if (!err)
+		err = identify(kernel);
+	if (err)
+		return err;
+	vds_kuser_read(&kernel->space, NULL, &kernel->kuser);
+	kernel->build = kernel->kuser.build;
+	if (!kernel->build)
+		kernel->build = vds_image_hints(kernel->image)->build;
+	vds_anchors_collect(kernel, &anchors);
+	err = options->profile_path ?
+		      load_file(kernel, options, &anchors, tlb) :
+		      load_from_store(kernel, options, &anchors, tlb);
+	if (err)
+		return err;
+	vds_anchors_bind(&anchors, kernel);
+	vds_kernel_symbol(kernel, VDS_S_PS_ACTIVE_PROCESS_HEAD,
+			  &kernel->process_head);
+	return vds_copies_place(kernel);
+}
