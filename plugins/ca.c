@@ -10,6 +10,7 @@
 #include <vadose/plugin.h>
 #include <vadose/record.h>
 #include <vadose/sharing.h>
+#include <vadose/vad.h>
 
 enum {
 	COL_CA,
@@ -193,7 +194,13 @@ static const struct vds_view *view_of(const struct context *c, uint64_t area,
 static void fill_process(struct vds_run *run, uint64_t eprocess,
 			 struct vds_value *v)
 {
+	const struct vds_type *type = vds_type_find(run, "_EPROCESS");
+	uint64_t pid;
 	v[COL_EPROCESS] = vds_addr(eprocess);
+	/* In a table or not: as long as it is there, it has a number. */
+	if (!vds_kernel_member(run, eprocess, type, "UniqueProcessId", &pid) &&
+	    pid <= UINT32_MAX)
+		v[COL_PID] = vds_int((int64_t)pid);
 	for (size_t i = 0; i < vds_num_processes(run); i++) {
 		const struct vds_process *p = vds_process_at(run, i);
 		if (!p || p->eprocess != eprocess)
@@ -217,6 +224,31 @@ static void fill_view(const struct vds_view *view, struct vds_value *v)
 	}
 }
 
+/* A view that no tree led to: what its own VAD says. */
+static void fill_vad(const struct vds_process *any,
+		     const struct vds_section *s, uint64_t node,
+		     struct vds_value *v)
+{
+	struct vds_vad vad;
+	uint64_t page;
+	enum vds_why why = vds_vad_at(any, node, &vad);
+	if (!why && !vad.has_section)
+		why = VDS_BAD_DATA;
+	v[COL_START] = vds_or(why, vds_addr(vad.start));
+	v[COL_END] = v[COL_BASE_PTE] = v[COL_PROTECTION] = v[COL_PAGES] =
+		vds_absent(why);
+	if (why)
+		return;
+	v[COL_END] = vds_addr(vad.end);
+	v[COL_BASE_PTE] = vds_addr(vad.first_prototype_pte);
+	v[COL_PROTECTION] = vds_str(vds_protection_str(vad.protection));
+	v[COL_PAGES] = vds_int((int64_t)((vad.end - vad.start) / 4096 + 1));
+	if (vds_section_page_of(s, vad.first_prototype_pte, &page)) {
+		v[COL_FIRST_PAGE] = vds_int((int64_t)page);
+		v[COL_FILE_OFFSET] = vds_size(page * 4096);
+	}
+}
+
 static const char *const kinds[] = {
 	[VDS_VIEW_PROCESS] = "process", [VDS_VIEW_SESSION] = "session",
 	[VDS_VIEW_SYSTEM] = "system",
@@ -225,6 +257,7 @@ static const char *const kinds[] = {
 /* Views that the control area lists, and whether a tree knows them too. */
 static struct vds_error *emit_listed(struct vds_run *run,
 				     const struct context *c,
+				     const struct vds_process *any,
 				     const struct vds_section *s,
 				     const struct vds_listed_view *listed,
 				     size_t count,
@@ -240,10 +273,14 @@ static struct vds_error *emit_listed(struct vds_run *run,
 		if (l->owner == VDS_VIEW_PROCESS) {
 			const struct vds_view *view =
 				view_of(c, s->control_area, l->vad);
-			v[COL_IN_TREE] = vds_bool(view != NULL);
+			v[COL_IN_TREE] = vds_has_page_tables(run) ?
+				vds_bool(view != NULL) :
+				vds_absent(VDS_NOT_IN_IMAGE);
 			fill_process(run, l->eprocess, v);
 			if (view)
 				fill_view(view, v);
+			else
+				fill_vad(any, s, l->vad, v);
 		} else {
 			v[COL_START] = vds_addr(l->va);
 			v[COL_FILE_OFFSET] = vds_or(l->offset_why,
@@ -296,7 +333,7 @@ static struct vds_error *emit_unlisted(struct vds_run *run,
 static struct vds_error *emit_area(struct vds_run *run, size_t index, void *ctx)
 {
 	const struct context *c = ctx;
-	const struct vds_process *any = vds_process_at(run, 0);
+	const struct vds_process *any = vds_kernel_view(run);
 	const struct vds_section *s =
 		any ? vds_section_at(any, c->areas[index]) : NULL;
 	const char *glob = vds_option_str(run, "name");
@@ -308,13 +345,19 @@ static struct vds_error *emit_area(struct vds_run *run, size_t index, void *ctx)
 	if (glob && !(s->file_name && vds_match(glob, s->file_name)))
 		return NULL;
 	fill_section(run, s, common);
-	if (s->why)
+	if (s->why) {
+		vds_run_note(run, "no_control_area", s->control_area,
+			     "no control area can be read at 0x%016llx: %s",
+			     (unsigned long long)c->areas[index],
+			     vds_why_str(s->why));
 		return vds_emit(run, common);
+	}
 	const struct vds_listed_view *listed = vds_section_listed_views(
 		any, s->control_area, &count, &why);
 	struct vds_error *err = emit_subsections(run, s, common);
 	if (!err)
-		err = emit_listed(run, c, s, listed, count, common);
+		err = emit_listed(run, c, any, s, listed, count,
+				  common);
 	if (!err)
 		err = emit_unlisted(run, c, s, listed, count, !why, common);
 	return err;
@@ -340,15 +383,19 @@ static struct vds_error *run_ca(struct vds_run *run,
 {
 	struct context c = {0};
 	struct vds_sharing_options how = {.physical = true};
+	struct vds_error *err = NULL;
 	(void)process;
-	if (!vds_num_processes(run))
-		return NULL;
-	struct vds_error *err = vds_sharing_build(run, &how, &c.sharing);
-	if (!err)
-		err = index_views(run, &c);
+	c.areas = vds_option_uints(run, "address", &c.num_areas);
+	if (!vds_has_page_tables(run) && !c.num_areas)
+		return vds_error_create(VDS_ERROR_UNSUPPORTED,
+					"ca: a triage dump has no list of control areas; --address names one");
+	if (vds_has_page_tables(run)) {
+		err = vds_sharing_build(run, &how, &c.sharing);
+		if (!err)
+			err = index_views(run, &c);
+	}
 	if (err)
 		return err;
-	c.areas = vds_option_uints(run, "address", &c.num_areas);
 	if (!c.num_areas)
 		err = list_areas(run, &c);
 	if (!err)
@@ -358,6 +405,7 @@ static struct vds_error *run_ca(struct vds_run *run,
 
 VDS_PLUGIN(ca) = {
 	VDS_PLUGIN_HEADER(ca),
+	.flags = VDS_PLUGIN_WITHOUT_TABLES,
 	.version = "1.0.0",
 	.summary = "control areas: segment, subsections, flags, views",
 	.record = "control_area",

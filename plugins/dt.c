@@ -478,6 +478,7 @@ static struct vds_error *run_dt(struct vds_run *run,
 
 VDS_PLUGIN(dt) = {
 	VDS_PLUGIN_HEADER(dt),
+	.flags = VDS_PLUGIN_WITHOUT_TABLES,
 	.version = "1.0.0",
 	.summary = "a structure by the profile, member by member",
 	.record = "field",

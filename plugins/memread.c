@@ -51,7 +51,8 @@ static struct vds_error *emit(struct vds_run *run,
 		text[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] :
 							       '.';
 	return vds_emit(run, (struct vds_value[NUM_COLUMNS]){
-		[PID] = vds_int(process->pid),
+		[PID] = process->eprocess ? vds_int(process->pid) :
+					    vds_absent(VDS_NOT_APPLICABLE),
 		[NAME] = vds_or(process->name_why, vds_str(process->name)),
 		[ADDRESS] = vds_addr(va),
 		[SIZE] = vds_size(size),
@@ -60,16 +61,12 @@ static struct vds_error *emit(struct vds_run *run,
 	});
 }
 
-/* The part of one page, [va, va + len): one row, or one per line of it. */
-static struct vds_error *read_page(struct vds_run *run,
-				   const struct vds_process *process,
-				   uint64_t va, uint64_t len)
+/* Bytes that are there: a row per line. */
+static struct vds_error *emit_lines(struct vds_run *run,
+				    const struct vds_process *process,
+				    uint64_t va, uint64_t len,
+				    const uint8_t *page)
 {
-	uint8_t page[PAGE];
-	enum vds_why why = vds_process_read(process, va, page, (size_t)len);
-
-	if (why)
-		return emit(run, process, va, len, NULL, why);
 	for (uint64_t at = 0; at < len; at += LINE) {
 		uint64_t n = len - at < LINE ? len - at : LINE;
 		struct vds_error *err =
@@ -78,6 +75,48 @@ static struct vds_error *read_page(struct vds_run *run,
 			return err;
 	}
 	return NULL;
+}
+
+/* Blocks of virtual memory begin and end anywhere: byte by byte, then. */
+static struct vds_error *read_pieces(struct vds_run *run,
+				     const struct vds_process *process,
+				     uint64_t va, uint64_t len)
+{
+	uint8_t page[PAGE];
+	uint64_t next;
+
+	for (uint64_t at = 0; at < len; at = next) {
+		enum vds_why why = vds_process_read(process, va + at,
+						    page + at, 1);
+		struct vds_error *err;
+
+		for (next = at + 1; next < len; next++) {
+			if (vds_process_read(process, va + next, page + next,
+					     1) != why)
+				break;
+		}
+		err = why ? emit(run, process, va + at, next - at, NULL, why) :
+			    emit_lines(run, process, va + at, next - at,
+				       page + at);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* The part of one page, [va, va + len). */
+static struct vds_error *read_page(struct vds_run *run,
+				   const struct vds_process *process,
+				   uint64_t va, uint64_t len)
+{
+	uint8_t page[PAGE];
+	enum vds_why why = vds_process_read(process, va, page, (size_t)len);
+
+	if (why == VDS_NOT_IN_IMAGE && !vds_has_page_tables(run))
+		return read_pieces(run, process, va, len);
+	if (why)
+		return emit(run, process, va, len, NULL, why);
+	return emit_lines(run, process, va, len, page);
 }
 
 static struct vds_error *read_range(struct vds_run *run,
@@ -122,6 +161,11 @@ static struct vds_error *run(struct vds_run *run,
 	bool one = vds_option_uint(run, "va") >> 63 && all_selected(run);
 
 	(void)unused;
+	if (one && !vds_has_page_tables(run)) {
+		const struct vds_process *view = vds_kernel_view(run);
+
+		return view ? read_range(run, view) : &vds_enomem;
+	}
 	for (size_t i = 0; i < vds_num_processes(run); i++) {
 		const struct vds_process *process = vds_process_at(run, i);
 		struct vds_error *err;
@@ -138,6 +182,7 @@ static struct vds_error *run(struct vds_run *run,
 
 VDS_PLUGIN(memread) = {
 	VDS_PLUGIN_HEADER(memread),
+	.flags = VDS_PLUGIN_WITHOUT_TABLES,
 	.version = "1.0.0",
 	.summary = "bytes at a virtual address, in hex",
 	.record = "memory",

@@ -3,6 +3,7 @@
 #include <vadose/columns.h>
 #include <vadose/object.h>
 #include <vadose/plugin.h>
+#include <vadose/record.h>
 #include <vadose/section.h>
 #include <vadose/vad.h>
 
@@ -138,13 +139,56 @@ static void fill_section(const struct vds_process *process,
 	row[OFFSET] = view_offset(section, vad);
 	row[DELETED] = vds_bool(section->file_deleted);
 	row[FILE_SOURCE] = vds_str(vds_section_file_source_str(section));
+	row[OBJECT_NAME] = vds_absent(VDS_NOT_IN_IMAGE);
+	if (!names)
+		return;
 	name = vds_section_name(names, section->control_area, &why);
 	row[OBJECT_NAME] = vds_or(why, vds_str(name));
 }
 
+/* What all rows have, wherever the VAD was found. */
+static void fill_vad(const struct vds_vad *vad, struct vds_value *row)
+{
+	row[NODE] = vds_addr(vad->node);
+	row[START] = vds_addr(vad->start);
+	row[END] = vds_or(vad->range_why, vds_addr(vad->end));
+	row[SIZE] = vds_or(vad->range_why, vds_size(vad->end - vad->start + 1));
+	row[TAG] = vds_or(vad->tag_why, vds_str(vad->tag));
+	row[TYPE] = vds_str(vds_vad_type_str(vad->type, vad->is_private));
+	row[PROTECTION] = vds_str(vds_protection_str(vad->protection));
+	row[PROTECTION_RAW] = vds_int(vad->protection);
+	row[PRIVATE] = vds_bool(vad->is_private);
+	row[COMMIT] = vds_or(vad->commit_why, vds_int((int64_t)vad->commit));
+	row[MEM_COMMIT] = vds_bool(vad->mem_commit);
+	row[PARENT] = pointer(vad->parent);
+	row[LEFT] = pointer(vad->left);
+	row[RIGHT] = pointer(vad->right);
+}
+
+/* One run: all VADs, or those that --vad names. */
+struct context {
+	const struct vds_section_names *names;	/* NULL: not known */
+	const uint64_t *nodes;
+	bool *found;		/* by index of nodes; set by any thread */
+	size_t num_nodes;
+};
+
+static bool is_wanted(const struct context *c, uint64_t node)
+{
+	bool wanted = !c->num_nodes;
+
+	for (size_t i = 0; i < c->num_nodes; i++) {
+		if (c->nodes[i] != node)
+			continue;
+		__atomic_store_n(&c->found[i], true, __ATOMIC_RELAXED);
+		wanted = true;
+	}
+	return wanted;
+}
+
 static struct vds_error *list_vads(struct vds_run *run, size_t index, void *ctx)
 {
-	const struct vds_section_names *names = ctx;
+	const struct context *c = ctx;
 	const struct vds_process *process = vds_process_at(run, index);
 	struct vds_vad_iter *it;
 	const struct vds_vad *vad;
@@ -158,30 +202,109 @@ static struct vds_error *list_vads(struct vds_run *run, size_t index, void *ctx)
 			[NAME] = vds_or(process->name_why,
 					vds_str(process->name)),
 			[EPROCESS] = vds_addr(process->eprocess),
-			[NODE] = vds_addr(vad->node),
-			[START] = vds_addr(vad->start),
-			[END] = vds_or(vad->range_why, vds_addr(vad->end)),
-			[SIZE] = vds_or(vad->range_why,
-					vds_size(vad->end - vad->start + 1)),
-			[TAG] = vds_or(vad->tag_why, vds_str(vad->tag)),
-			[TYPE] = vds_str(vds_vad_type_str(vad->type,
-							  vad->is_private)),
-			[PROTECTION] =
-				vds_str(vds_protection_str(vad->protection)),
-			[PROTECTION_RAW] = vds_int(vad->protection),
-			[PRIVATE] = vds_bool(vad->is_private),
-			[COMMIT] = vds_or(vad->commit_why,
-					  vds_int((int64_t)vad->commit)),
-			[MEM_COMMIT] = vds_bool(vad->mem_commit),
 			[LEVEL] = vds_int(vad->level),
-			[PARENT] = pointer(vad->parent),
-			[LEFT] = pointer(vad->left),
-			[RIGHT] = pointer(vad->right),
 		};
 		struct vds_error *err;
 
-		fill_section(process, vad, names, row);
+		if (!is_wanted(c, vad->node))
+			continue;
+		fill_vad(vad, row);
+		fill_section(process, vad, c->names, row);
 		err = vds_emit(run, row);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* Whose VAD it is, as it says itself; a private one doesn't. */
+static void fill_owner(struct vds_run *run, const struct vds_vad *vad,
+		       struct vds_value *row)
+{
+	const struct vds_type *type = vds_type_find(run, "_EPROCESS");
+	enum vds_why why;
+	uint64_t pid;
+
+	row[PID] = row[NAME] = row[EPROCESS] = vds_absent(
+		vds_has_page_tables(run) ? VDS_NOT_APPLICABLE :
+					   VDS_NOT_IN_IMAGE);
+	if (!vad->vads_process)
+		return;
+	row[EPROCESS] = vds_addr(vad->vads_process);
+	why = vds_kernel_member(run, vad->vads_process, type,
+				"UniqueProcessId", &pid);
+	row[PID] = row[NAME] = vds_absent(why ? why : VDS_BAD_DATA);
+	if (!why && pid <= UINT32_MAX)
+		row[PID] = vds_int((int64_t)pid);
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *p = vds_process_at(run, i);
+
+		if (p && p->eprocess == vad->vads_process)
+			row[NAME] = vds_or(p->name_why, vds_str(p->name));
+	}
+}
+
+/* A VAD that no tree led to. */
+static struct vds_error *show_node(struct vds_run *run,
+				   const struct context *c, uint64_t node)
+{
+	const struct vds_process *view = vds_kernel_view(run);
+	struct vds_value row[NUM_COLUMNS] = {0};
+	struct vds_vad vad;
+	enum vds_why why;
+
+	if (!view)
+		return &vds_enomem;
+	why = vds_vad_at(view, node, &vad);
+	if (why == VDS_BAD_ADDRESS || why == VDS_BAD_DATA)
+		return vds_error_create(
+			VDS_ERROR_USAGE, "vadinfo: --vad 0x%016llx: %s",
+			(unsigned long long)node, why == VDS_BAD_ADDRESS ?
+			"not the address of a kernel structure" :
+			"no VAD there: neither its pool tag nor its range is one's");
+	if (why) {
+		vds_run_note(run, "vad_unreadable", node,
+			     "the VAD at 0x%016llx can't be read: %s",
+			     (unsigned long long)node, vds_why_str(why));
+		for (size_t i = 0; i < NUM_COLUMNS; i++)
+			row[i] = vds_absent(why);
+		row[NODE] = vds_addr(node);
+		return vds_emit(run, row);
+	}
+	fill_vad(&vad, row);
+	fill_owner(run, &vad, row);
+	fill_section(view, &vad, c->names, row);
+	return vds_emit(run, row);
+}
+
+static bool all_selected(struct vds_run *run)
+{
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *p = vds_process_at(run, i);
+
+		if (!p || !p->selected)
+			return false;
+	}
+	return true;
+}
+
+/* What no tree of the selected processes has; of no process, if none is. */
+static struct vds_error *show_rest(struct vds_run *run,
+				   const struct context *c)
+{
+	bool all = all_selected(run);
+
+	for (size_t i = 0; i < c->num_nodes; i++) {
+		struct vds_error *err;
+
+		if (c->found[i])
+			continue;
+		if (!all)
+			return vds_error_create(
+				VDS_ERROR_USAGE,
+				"vadinfo: --vad 0x%016llx: no selected process has it",
+				(unsigned long long)c->nodes[i]);
+		err = show_node(run, c, c->nodes[i]);
 		if (err)
 			return err;
 	}
@@ -191,23 +314,39 @@ static struct vds_error *list_vads(struct vds_run *run, size_t index, void *ctx)
 static struct vds_error *run(struct vds_run *run,
 			     const struct vds_process *process)
 {
-	const struct vds_section_names *names;
-	struct vds_error *err = vds_section_names_load(run, &names);
+	struct context c = {0};
+	struct vds_error *err;
 
 	(void)process;
-	if (err)
-		return err;
-	return vds_parallel(run, vds_num_processes(run), list_vads,
-			    (void *)names);
+	c.nodes = vds_option_uints(run, "vad", &c.num_nodes);
+	c.found = vds_alloc(run, c.num_nodes + 1, sizeof(*c.found));
+	if (!c.found)
+		return &vds_enomem;
+	if (!vds_has_page_tables(run))
+		return c.num_nodes ? show_rest(run, &c) :
+			vds_error_create(VDS_ERROR_UNSUPPORTED,
+					 "vadinfo: a triage dump has no VAD trees; --vad names a node");
+	err = vds_section_names_load(run, &c.names);
+	if (!err)
+		err = vds_parallel(run, vds_num_processes(run), list_vads, &c);
+	return err ? err : show_rest(run, &c);
 }
+
+static const struct vds_option options[] = {
+	{"vad", VDS_OPTION_UINTS, 0, "ADDRESS", NULL, NULL,
+	 "only the VAD whose node is there, in a tree or not"},
+};
 
 VDS_PLUGIN(vadinfo) = {
 	VDS_PLUGIN_HEADER(vadinfo),
+	.flags = VDS_PLUGIN_WITHOUT_TABLES,
 	.version = "1.0.0",
 	.summary = "the VADs of each process, and the sections behind them",
 	.record = "vad",
 	.scope = VDS_ONCE,
 	.columns = columns,
 	.num_columns = NUM_COLUMNS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
 	.run = run,
 };

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/map.h"
 #include "base/util.h"
+#include "nt/name.h"
 #include "nt/task.h"
 #include "plugin/session.h"
 #include "vadose/module.h"
@@ -200,6 +201,28 @@ static struct vds_error *read_lists(struct reader *r, uint64_t ldr,
 	ret->list = copy;
 	ret->count = r->count;
 	return NULL;
+}
+
+const struct vds_listed_module *vds_listed_modules(struct vds_run *run,
+						    size_t *ret_count)
+{
+	size_t n;
+	const struct vds_image_module *modules =
+		vds_image_modules(run->session->kernel->image, &n);
+	struct vds_listed_module *list = vds_alloc(run, n + 1, sizeof(*list));
+	*ret_count = 0;
+	for (size_t i = 0; list && i < n; i++) {
+		const struct vds_image_module *m = &modules[i];
+		list[i] = (struct vds_listed_module){
+			.base = m->base, .size = m->size,
+			.timestamp = m->timestamp, .checksum = m->checksum,
+			.unloaded = m->unloaded, .path = m->path,
+			.name = m->path ? vds_base_name(m->path) : NULL,
+		};
+	}
+	if (list)
+		*ret_count = n;
+	return list;
 }
 
 static struct vds_error *read_modules(struct vds_run *run,

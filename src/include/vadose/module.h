@@ -50,6 +50,21 @@ struct vds_modules {
 	enum vds_why why[VDS_NUM_MODULE_LISTS];
 };
 
+/* A kernel module that the image's container lists itself (triage dumps). */
+struct vds_listed_module {
+	uint64_t base;
+	uint64_t size;		/* bytes */
+	uint32_t timestamp;	/* TimeDateStamp of its PE header, 0 = not said */
+	uint32_t checksum;	/* CheckSum of its PE header, 0 = not said */
+	bool unloaded;
+	const char *name;	/* last part of the path; NULL = not said */
+	const char *path;	/* as stated; NULL = not said */
+};
+
+/* All of them, loaded ones first; borrowed until run() returns. NULL: no memory */
+VDS_EXPORT const struct vds_listed_module *
+vds_listed_modules(struct vds_run *run, size_t *ret_count);
+
 /*
  * Reads the three 64-bit lists of @process; *ret is borrowed until run()
  * returns. Loops, wild and unreadable pointers are noted.
