@@ -53,7 +53,8 @@ struct context {
 	size_t num_globs;
 	const uint64_t *pieces;
 	uint32_t tag_offset;
-	bool first[256];	/* a wanted tag may begin with this byte */
+	/* A bit per first two bytes that a wanted tag may begin with. */
+	uint8_t begin[65536 / 8];
 	bool all;
 	bool chained;	/* blocks tell the size of the one before */
 };
@@ -163,16 +164,27 @@ static struct vds_error *look_at(struct vds_run *run, const struct context *c,
 	return emit(run, c, &block, &pa);
 }
 
+static bool may_begin(const struct context *c, const uint8_t *p)
+{
+	unsigned int pair = p[0] | (unsigned int)p[1] << 8;
+	return c->begin[pair >> 3] >> (pair & 7) & 1;
+}
+
 static struct vds_error *scan_page(struct vds_run *run, const struct context *c,
 				   const uint8_t *page, uint64_t pa)
 {
-	for (uint32_t at = 0; at <= PAGE - HEADER_SIZE; at += UNIT) {
+	for (uint32_t at = 0; at < PAGE; at += UNIT) {
 		const uint8_t *p = page + at + c->tag_offset;
-		if (!c->first[p[0]])
+		/* One branch for several units, seldom taken. */
+		if (at % (4 * UNIT) == 0 &&
+		    !(may_begin(c, p) | may_begin(c, p + UNIT) |
+		      may_begin(c, p + 2 * UNIT) | may_begin(c, p + 3 * UNIT))) {
+			at += 3 * UNIT;
 			continue;
+		}
 		uint32_t tag = (uint32_t)(p[0] | p[1] << 8 | p[2] << 16) |
 			       (uint32_t)p[3] << 24;
-		if (!is_wanted(c, tag))
+		if (!may_begin(c, p) || !is_wanted(c, tag))
 			continue;
 		struct vds_error *err = look_at(run, c, page, at, pa);
 		if (err)
@@ -225,11 +237,43 @@ static struct vds_error *list_big(struct vds_run *run, const struct context *c)
 	return err;
 }
 
-/* Without globs only a few letters begin a tag: most bytes are no match. */
-static void list_first_bytes(struct context *c)
+/*
+ * Whether the glob may match text that begins with these letters: exact is
+ * what is_wanted() says later.
+ */
+static bool glob_may_begin(const char *glob, const char *letters)
 {
-	for (unsigned int i = 1; i < 256; i++)
-		c->first[i] = c->num_globs || strchr("FMPSV", (int)i);
+	for (size_t i = 0; letters[i] && glob[i] != '*'; i++) {
+		char one[2] = {glob[i]}, text[2] = {letters[i]};
+		if (!glob[i] || !vds_match(one, text))
+			return false;
+	}
+	return true;
+}
+
+static void add_begin(struct context *c, const char *letters)
+{
+	unsigned int pair = (unsigned char)letters[0] |
+			    (unsigned int)(unsigned char)letters[1] << 8;
+	c->begin[pair >> 3] |= (uint8_t)(1u << (pair & 7));
+}
+
+/* Most bytes begin no wanted tag: those that do are known beforehand. */
+static void list_begins(struct context *c)
+{
+	const char *tag;
+	for (size_t i = 0; !c->num_globs && (tag = vds_pool_known_tag(i)); i++)
+		add_begin(c, tag);
+	/* Letters of tags are printable; short ones end in NUL. */
+	for (size_t g = 0; g < c->num_globs; g++) {
+		for (int a = 0x20; a < 0x7f; a++) {
+			for (int b = 0; b < 0x7f; b = b ? b + 1 : 0x20) {
+				char letters[3] = {(char)a, (char)b};
+				if (glob_may_begin(c->globs[g], letters))
+					add_begin(c, letters);
+			}
+		}
+	}
 }
 
 static struct vds_error *run_poolscan(struct vds_run *run,
@@ -243,7 +287,7 @@ static struct vds_error *run_poolscan(struct vds_run *run,
 	size_t count;
 	(void)process;
 	c.globs = vds_option_strs(run, "tag", &c.num_globs);
-	list_first_bytes(&c);
+	list_begins(&c);
 	if (!vds_type_member_find(vds_type_find(run, "_POOL_HEADER"),
 				  "PoolTag", &tag) ||
 	    tag.offset > HEADER_SIZE - 4) {

@@ -86,6 +86,7 @@ static const char *const match_words[] = {
 struct needle {
 	enum match match;
 	size_t len;
+	size_t rare;		/* offset of its rarest byte */
 	uint8_t bytes[2 * MAX_PATTERN];
 };
 
@@ -137,6 +138,7 @@ struct frame {
 struct context {
 	struct needle needles[2];
 	size_t num_needles;
+	uint8_t rare;		/* a byte of all needles */
 	const uint64_t *pieces;
 	size_t max_hits;
 	struct hits hits;
@@ -177,6 +179,51 @@ static int compare_hits(const void *pa, const void *pb)
 }
 
 /*
+ * How common a byte is in memory, roughly: zeros, fillings and letters of text
+ * are everywhere.
+ */
+static unsigned int commonness(uint8_t byte)
+{
+	static const char letters[] = "etaoinsrhldcum";
+	const char *letter = byte ? strchr(letters, byte) : NULL;
+	if (letter)
+		return 200 - (unsigned int)(letter - letters);
+	switch (byte) {
+	case 0:
+		return 255;
+	case 0xff:
+		return 250;
+	case ' ':
+		return 240;
+	case 0x01:
+	case 0x48:
+	case 0x80:
+	case 0x8b:
+	case 0xcc:
+	case 0xf8:
+		return 160;
+	}
+	return byte < 0x10 ? 140 : islower(byte) ? 120 : isalnum(byte) ? 80 : 60;
+}
+
+/* All bytes are fillings: looking for one of them is no help. */
+#define TOO_COMMON 240u
+
+/* The needles are one text in two widths: they have their rarest in common. */
+static void find_rare(struct context *c)
+{
+	const struct needle *plain = &c->needles[0];
+	size_t best = 0;
+	for (size_t i = 1; i < plain->len; i++) {
+		if (commonness(plain->bytes[i]) < commonness(plain->bytes[best]))
+			best = i;
+	}
+	c->needles[0].rare = best;
+	c->needles[1].rare = 2 * best;
+	c->rare = plain->bytes[best];
+}
+
+/*
  * Bytes that go on in the next page are not found: pages that follow each other
  * in physical memory seldom do so anywhere else.
  */
@@ -185,17 +232,35 @@ static struct vds_error *search_page(struct vds_run *run,
 				     struct hits *hits, const uint8_t *page,
 				     uint64_t pa)
 {
-	for (size_t i = 0; i < c->num_needles; i++) {
-		const struct needle *needle = &c->needles[i];
-		const uint8_t *p = page, *end = page + PAGE;
-		while (hits->count < c->max_hits &&
-		       (p = memmem(p, (size_t)(end - p), needle->bytes,
-				   needle->len))) {
-			if (!push_hit(run, hits, pa + (uint64_t)(p - page),
-				      needle->match))
+	const uint8_t *p = page, *end = page + PAGE;
+	for (; (p = memchr(p, c->rare, (size_t)(end - p))); p++) {
+		for (size_t i = 0; i < c->num_needles; i++) {
+			const struct needle *needle = &c->needles[i];
+			size_t at = (size_t)(p - page) - needle->rare;
+			if ((size_t)(p - page) < needle->rare ||
+			    PAGE - at < needle->len ||
+			    memcmp(page + at, needle->bytes, needle->len))
+				continue;
+			if (!push_hit(run, hits, pa + at, needle->match))
 				return &vds_enomem;
-			p++;
 		}
+	}
+	return NULL;
+}
+
+/* The same for bytes that are all too common, of which there is one needle. */
+static struct vds_error *search_common(struct vds_run *run,
+				       const struct context *c,
+				       struct hits *hits, const uint8_t *page,
+				       uint64_t pa)
+{
+	const struct needle *needle = &c->needles[0];
+	const uint8_t *p = page, *end = page + PAGE;
+	for (; (p = memmem(p, (size_t)(end - p), needle->bytes, needle->len));
+	     p++) {
+		if (!push_hit(run, hits, pa + (uint64_t)(p - page),
+			      needle->match))
+			return &vds_enomem;
 	}
 	return NULL;
 }
@@ -205,16 +270,23 @@ static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 	const struct context *c = ctx;
 	uint64_t pa = c->pieces[index], end = pa + PIECE;
 	uint8_t window[WINDOW];
+	struct hits *hits = &c->piece_hits[index];
 	struct vds_error *err = NULL;
-	while (!err && pa < end) {
+	bool common = c->num_needles == 1 &&
+		      commonness(c->rare) >= TOO_COMMON;
+	struct vds_error *(*look)(struct vds_run *run, const struct context *c,
+				  struct hits *hits, const uint8_t *page,
+				  uint64_t pa) =
+		common ? search_common : search_page;
+	/* The first places are enough, and one more tells that there are more. */
+	while (!err && pa < end && hits->count <= c->max_hits) {
 		size_t have = vds_physical_scan(run, &pa, window,
 						sizeof(window));
 		if (!have)
 			break;
-		for (size_t i = 0; !err && i + PAGE <= have && pa + i < end;
-		     i += PAGE)
-			err = search_page(run, c, &c->piece_hits[index],
-					  window + i, pa + i);
+		for (size_t i = 0; !err && i + PAGE <= have && pa + i < end &&
+				   hits->count <= c->max_hits; i += PAGE)
+			err = look(run, c, hits, window + i, pa + i);
 		pa += have;
 	}
 	return err;
@@ -223,6 +295,7 @@ static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 static struct vds_error *search_all(struct vds_run *run, struct context *c)
 {
 	size_t count;
+	find_rare(c);
 	struct vds_error *err =
 		vds_physical_pieces(run, PIECE, &c->pieces, &count);
 	if (err)
@@ -668,6 +741,8 @@ static struct vds_error *run_whoshares(struct vds_run *run,
 		return NULL;
 	c->max_hits = (size_t)vds_option_uint(run, "max-hits");
 	struct vds_error *err = find_hits(run, c);
+	if (!err && !c->hits.count)
+		return NULL;
 	if (!err)
 		err = vds_pfn_index_load(run, &c->index);
 	if (!err)

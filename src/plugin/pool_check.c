@@ -49,6 +49,11 @@ static const struct {
 	{"File", VDS_POOL_FILE},
 };
 
+const char *vds_pool_known_tag(size_t index)
+{
+	return index < VDS_ARRAY_SIZE(known) ? known[index].tag : NULL;
+}
+
 enum vds_pool_content vds_pool_content_of(uint32_t tag)
 {
 	uint8_t text[4];

@@ -193,15 +193,17 @@ enum vds_why vds_pool_header_decode(const struct vds_run *run,
 				    uint32_t in_page,
 				    struct vds_pool_header *ret)
 {
-	const struct vds_type *type = vds_type_find(run, "_POOL_HEADER");
-	static const char *const names[] = {"BlockSize", "PreviousSize",
-					    "PoolType", "PoolTag"};
+	const struct vds_kernel *kernel = run->session->kernel;
+	const struct vds_field *const fields[] = {
+		vds_kf(kernel, POOL_BLOCK_SIZE),
+		vds_kf(kernel, POOL_PREVIOUS_SIZE),
+		vds_kf(kernel, POOL_TYPE), vds_kf(kernel, POOL_TAG),
+	};
 	uint64_t v[4];
 	for (size_t i = 0; i < 4; i++) {
-		struct vds_member_info member;
-		if (!vds_type_member_find(type, names[i], &member))
+		if (!fields[i]->present)
 			return VDS_NO_FIELD;
-		enum vds_why why = vds_member_value(&member, data, len, &v[i]);
+		enum vds_why why = vds_field_get(fields[i], data, len, &v[i]);
 		if (why)
 			return why;
 	}

@@ -318,17 +318,29 @@ static bool try_block(struct vds_run *run, struct scan *scan, uint64_t block,
 	return true;
 }
 
+/* "Proc"; the top bit marks protected tags. */
+static bool is_tag(const uint8_t *p)
+{
+	return (vds_le32(p) & 0x7fffffff) == 0x636f7250;
+}
+
 static bool scan_bytes(struct vds_run *run, struct scan *scan, uint64_t pa,
 		       const uint8_t *buf, size_t len, struct found **list)
 {
-	size_t skew = (size_t)(-pa % GRANULE);
+	size_t i = (size_t)(-pa % GRANULE) + scan->tag;
 
-	for (size_t i = skew + scan->tag; i + 4 <= len; i += GRANULE) {
-		if (buf[i] != 'P' || buf[i + 1] != 'r' || buf[i + 2] != 'o' ||
-		    (buf[i + 3] & 0x7f) != 'c')
-			continue;
-		if (!try_block(run, scan, pa + i - scan->tag, buf[i + 3] >> 7,
-			       list))
+	for (; i + 4 <= len; i += GRANULE) {
+		const uint8_t *p = buf + i;
+
+		/* One branch for several granules, almost never taken. */
+		while (i + 7 * GRANULE + 4 <= len &&
+		       !(is_tag(p) | is_tag(p + GRANULE) |
+			 is_tag(p + 2 * GRANULE) | is_tag(p + 3 * GRANULE))) {
+			i += 4 * GRANULE;
+			p += 4 * GRANULE;
+		}
+		if (is_tag(p) &&
+		    !try_block(run, scan, pa + i - scan->tag, p[3] >> 7, list))
 			return false;
 	}
 	return true;

@@ -107,6 +107,8 @@ enum vds_pool_content {
 /* "process", "vad", ..., "other"; static storage. */
 VDS_EXPORT const char *vds_pool_content_str(enum vds_pool_content content);
 VDS_EXPORT enum vds_pool_content vds_pool_content_of(uint32_t tag);
+/* The tags whose content is known, four letters each; NULL past the last. */
+VDS_EXPORT const char *vds_pool_known_tag(size_t index);
 
 struct vds_pool_check;
 
