@@ -98,8 +98,31 @@ static struct vds_error *add_vads(struct scene *scene, struct place place,
 			v->states = ".";
 		} else {
 			v->states = i % 16 ? "." : "V";
-			v->no_ldr = true;
+			v->no_ldr = !crowd->modules;
 		}
+	}
+	return NULL;
+}
+
+static struct vds_error *add_handles(struct scene *scene, struct place place,
+				     const struct crowd *crowd,
+				     struct section **sections,
+				     struct process *p, uint64_t *random)
+{
+	for (uint32_t i = 0; crowd->sections && i < crowd->handles; i++) {
+		struct handle *h = vds_arena_calloc(&scene->arena, 1,
+						    sizeof(*h));
+		if (!h)
+			return &vds_enomem;
+		h->place = place;
+		h->owner = p;
+		h->kind = OBJECT_SECTION;
+		h->section = sections[next_random(random, crowd->sections)];
+		h->section->object = true;
+		h->access = 0xf0007;
+		*p->last_handle = h;
+		p->last_handle = &h->next;
+		p->num_handles++;
 	}
 	return NULL;
 }
@@ -112,7 +135,7 @@ struct vds_error *crowd_add(struct scene *scene, struct place place,
 	struct section **last = scene->last_section;
 
 	if (crowd->processes > 5000 || crowd->vads > 100000 ||
-	    crowd->sections > 100000)
+	    crowd->sections > 100000 || crowd->handles > 100000)
 		return place_error(place, "that is too large a crowd");
 	for (uint32_t i = 0; i < crowd->sections; i++) {
 		struct vds_error *err = add_section(scene, place, i, &random);
@@ -132,6 +155,9 @@ struct vds_error *crowd_add(struct scene *scene, struct place place,
 		if (!err)
 			err = add_vads(scene, place, crowd, sections, p,
 				       &random);
+		if (!err)
+			err = add_handles(scene, place, crowd, sections, p,
+					  &random);
 		if (err)
 			return err;
 	}

@@ -10,6 +10,8 @@ struct crowd {
 	uint32_t vads;		/* per process */
 	uint32_t shared;	/* per cent of them that map a section */
 	uint32_t sections;	/* to choose from */
+	uint32_t handles;	/* to sections, per process */
+	bool modules;		/* the loader's lists hold the images */
 	uint32_t seed;
 };
 

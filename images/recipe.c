@@ -194,6 +194,8 @@ static struct vds_error *do_crowd(struct scene *scene, struct line *line)
 		KEY(crowd, "vads", OPT_U32, vads),
 		KEY(crowd, "shared", OPT_U32, shared),
 		KEY(crowd, "sections", OPT_U32, sections),
+		KEY(crowd, "handles", OPT_U32, handles),
+		KEY(crowd, "modules", OPT_FLAG, modules),
 		KEY(crowd, "seed", OPT_U32, seed),
 	};
 	struct crowd crowd = { .processes = 100, .vads = 100, .shared = 50,

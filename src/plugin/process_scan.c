@@ -324,6 +324,25 @@ static bool is_tag(const uint8_t *p)
 	return (vds_le32(p) & 0x7fffffff) == 0x636f7250;
 }
 
+/*
+ * As is_dispatcher() for every distance, but in the bytes at hand: @p is the
+ * tag, @left how many bytes of its page there are. Text has many such words.
+ */
+static bool may_hold(const struct scan *scan, const uint8_t *p, size_t left)
+{
+	const struct vds_field *type = vds_kf(scan->kernel, KPROCESS_TYPE);
+	size_t at = scan->pool_header - scan->tag + type->offset +
+		    vds_kf(scan->kernel, OBJECT_BODY)->offset;
+
+	if (type->size != 1 || type->bit_len)
+		return true;
+	for (size_t d = 0; d <= MAX_DISTANCE && at + d < left; d += GRANULE) {
+		if ((p[at + d] & 0x7f) == DISPATCHER_PROCESS)
+			return true;
+	}
+	return false;
+}
+
 static bool scan_bytes(struct vds_run *run, struct scan *scan, uint64_t pa,
 		       const uint8_t *buf, size_t len, struct found **list)
 {
@@ -339,8 +358,14 @@ static bool scan_bytes(struct vds_run *run, struct scan *scan, uint64_t pa,
 			i += 4 * GRANULE;
 			p += 4 * GRANULE;
 		}
-		if (is_tag(p) &&
-		    !try_block(run, scan, pa + i - scan->tag, p[3] >> 7, list))
+		if (!is_tag(p))
+			continue;
+		uint64_t block = pa + i - scan->tag;
+		size_t left = PAGE - (size_t)((pa + i) % PAGE);
+		/* What was read may end within the page. */
+		if (left <= len - i && !may_hold(scan, p, left))
+			continue;
+		if (!try_block(run, scan, block, p[3] >> 7, list))
 			return false;
 	}
 	return true;
