@@ -71,6 +71,9 @@ def check_dlllist(check):
     listed = {}
     for row in check.rows("dlllist"):
         module = row["module"]
+        # The images have no 32-bit PEBs: that list can't be read.
+        if module["loader"] == "wow64" and "base" not in module:
+            continue
         listed.setdefault(row["process"]["pid"], []).append(
             (module["base"], module["size"], module["name"], module["path"],
              module.get("load_time")))
