@@ -75,6 +75,7 @@ struct vds_error *world_build(struct world *w, struct scene *scene,
 	kernel_fill(w);
 	kernel_globals(w);
 	sections_build(w);
+	libraries_build(w);
 	contents_sections(w);
 	processes_build(w);
 	contents_processes(w);

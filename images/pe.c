@@ -64,6 +64,16 @@ void pe_header(const struct pe *pe, uint8_t page[PE_PAGE])
 	put_sections(pe, optional + OPTIONAL_SIZE);
 }
 
+uint32_t pe_base_at(void)
+{
+	return PE_OFFSET + 24 + 24;
+}
+
+uint32_t pe_directory_at(unsigned int index)
+{
+	return PE_OFFSET + 24 + 112 + 8 * index;
+}
+
 uint32_t pe_exports(uint8_t *buf, uint32_t max, uint32_t rva, const char *dll,
 		    const char *const *names, const uint32_t *rvas,
 		    uint32_t num)

@@ -31,6 +31,13 @@ struct pe {
 
 void pe_header(const struct pe *pe, uint8_t page[PE_PAGE]);
 
+#define PE_DIRECTORY_EXPORT 0u
+#define PE_DIRECTORY_RELOCATION 5u
+#define PE_DIRECTORY_IAT 12u
+/* Where in the first page an entry of the data directory, and ImageBase, lie. */
+uint32_t pe_directory_at(unsigned int index);
+uint32_t pe_base_at(void);
+
 /*
  * An IMAGE_EXPORT_DIRECTORY for @rva with the sorted @names; returns its size,
  * or 0 if it does not fit in @max bytes.

@@ -12,6 +12,7 @@ struct vds_error *recipe_section(struct scene *scene, struct line *line);
 struct vds_error *recipe_view(struct scene *scene, struct line *line);
 struct vds_error *recipe_private(struct scene *scene, struct line *line);
 struct vds_error *recipe_content(struct scene *scene, struct line *line);
+struct vds_error *recipe_library(struct scene *scene, struct line *line);
 struct vds_error *recipe_write(struct scene *scene, struct line *line);
 struct vds_error *recipe_patch(struct scene *scene, struct line *line);
 struct vds_error *recipe_handle(struct scene *scene, struct line *line);

@@ -204,6 +204,32 @@ struct vds_error *recipe_content(struct scene *scene, struct line *line)
 	return add_content(scene, line, in);
 }
 
+/* library SECTION [exports TEXT at RVA] [relocations TEXT ...] [imports ...] */
+struct vds_error *recipe_library(struct scene *scene, struct line *line)
+{
+	static const struct option_key keys[] = {
+		KEY(library, "exports", OPT_TEXT, exports),
+		KEY(library, "exports-at", OPT_U32, exports_at),
+		KEY(library, "relocations", OPT_TEXT, relocations),
+		KEY(library, "relocations-at", OPT_U32, relocations_at),
+		KEY(library, "imports-at", OPT_U32, imports_at),
+		KEY(library, "imports", OPT_U32, imports),
+	};
+	struct library *l = vds_arena_calloc(&scene->arena, 1, sizeof(*l));
+	const char *id;
+	struct vds_error *err = l ? line_word(line, "section", &id) :
+				    &vds_enomem;
+	if (err)
+		return err;
+	l->place = line->place;
+	l->section = scene_find_section(scene, id);
+	if (!l->section || l->section->kind != SECTION_IMAGE)
+		return place_error(line->place, "no image section \"%s\"", id);
+	l->next = scene->libraries;
+	scene->libraries = l;
+	return line_options(line, keys, VDS_ARRAY_SIZE(keys), l);
+}
+
 static struct vds_error *write_into(struct scene *scene, struct line *line,
 				    bool copy)
 {

@@ -172,6 +172,18 @@ struct content {
 	bool copy;			/* make a private copy first */
 };
 
+/* What an image section's pages hold as a PE file beyond its header. */
+struct library {
+	struct library *next;
+	struct place place;
+	struct section *section;
+	const char *exports;	/* "Name@RVA Name>OTHER.Name", sorted by name */
+	uint32_t exports_at;	/* RVA of the export directory */
+	const char *relocations;	/* RVAs of 8-byte pointers, ascending */
+	uint32_t relocations_at;	/* RVA of the relocation directory */
+	uint32_t imports_at, imports;	/* import address table: RVA, entries */
+};
+
 /* A page table at a given place: which process, VA, level (4 = PML4). */
 struct table_hint {
 	struct table_hint *next;
@@ -219,6 +231,7 @@ struct scene {
 	struct section *sections, **last_section;
 	unsigned int num_processes, num_sections;
 	struct content *contents, **last_content;
+	struct library *libraries;
 	struct table_hint *tables;
 	struct system_view *system_views;
 	struct order *faults, **last_fault;

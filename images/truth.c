@@ -207,7 +207,8 @@ static const char *state_name(const struct view *v, char state)
 {
 	switch (state) {
 	case 'V': return v->section ? "shared" : "valid-private";
-	case 'C': return "cow";
+	case 'C':
+	case 'R': return "cow";
 	case 'T': return v->section ? "cow-transition" : "transition";
 	case 'F': return v->section ? "cow-pagefile" : "pagefile";
 	case 'Z': return "demand-zero";

@@ -122,11 +122,14 @@ static uint64_t shared_pte(struct world *w, struct view *v, uint32_t page,
 			return pte_proto(w, section_proto(s, at), prot);
 		break;
 	case 'C':
+	case 'R':	/* the loader moved the image */
 	case 'T': {
 		uint64_t copy = copied_page(w, v, page, *state, prot);
 		if (pfn)
 			memcpy(mem_page(w, copy), mem_page(w, pfn),
 			       VDS_PAGE_SIZE);
+		if (*state == 'R')
+			library_relocate(w, v, page, mem_page(w, copy));
 		return *state == 'T'
 			? pte_transition(w, copy, copied_prot(prot))
 			: pte_hardware(w, copy, copied_prot(prot), true, true);

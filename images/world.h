@@ -225,6 +225,10 @@ void pfn_build(struct world *w);
 /* Before views are mapped, since private copies start as copies; and after. */
 void contents_sections(struct world *w);
 void contents_processes(struct world *w);
+/* library.c: exports and the like, before contents; what a loader moves. */
+void libraries_build(struct world *w);
+void library_relocate(struct world *w, const struct view *v, uint32_t page,
+		      uint8_t *bytes);
 uint32_t vad_commit(const struct view *v);
 
 /* fault.c */

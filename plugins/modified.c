@@ -13,7 +13,8 @@
 #include <vadose/plugin.h>
 #include <vadose/sharing.h>
 
-#include "page_diff.h"
+#include "code_change.h"
+#include "image_change.h"
 
 /* Bytes of a change that a row shows. */
 #define MAX_BYTES 32
@@ -43,6 +44,8 @@ enum {
 	COL_TARGET,
 	COL_OLD,
 	COL_NEW,
+	COL_TARGET_IN,
+	COL_OWN_STATE,
 	NUM_COLS,
 };
 
@@ -66,35 +69,20 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_PAGE_RUNS] = {"page.changes", VDS_KIND_INT, WIDE, "Changes", NULL, "changed runs in the page; the first 16 have rows", NULL},
 	[COL_ADDRESS] = {"change.address", VDS_KIND_ADDR, KEY, "Address", NULL, "first changed byte; of the page if it can't be compared", NULL},
 	[COL_LENGTH] = {"change.length", VDS_KIND_INT, 0, "Length", "bytes", "changed bytes, with up to 7 equal ones in between", NULL},
-	[COL_KIND] = {"change.kind", VDS_KIND_STR, 0, "Kind", NULL, "hook (code that now jumps away), code, import (address table), header, constant (read-only data), data, relocation", NULL},
+	[COL_KIND] = {"change.kind", VDS_KIND_STR, 0, "Kind", NULL, "hook (code that now jumps away, or an import that leads out of all images), return (a function that now returns at once), code, export (directory), import (bound, as the loader does), header, constant (read-only data), data, relocation", NULL},
 	[COL_PE_SECTION] = {"change.pe_section", VDS_KIND_STR, 0, "In", NULL, "PE section that it lies in", NULL},
-	[COL_EXPORT] = {"change.export", VDS_KIND_STR, 0, "Export", NULL, "last exported function before it in that section", NULL},
-	[COL_EXPORT_OFFSET] = {"change.export_offset", VDS_KIND_HEX, 0, "+", "bytes", "how far behind that function it lies", NULL},
-	[COL_TARGET] = {"change.target", VDS_KIND_ADDR, 0, "Jumps to", NULL, "where a hook leads", NULL},
+	[COL_EXPORT] = {"change.export", VDS_KIND_STR, 0, "Export", NULL, "exported function that it lies in: one that begins within the change, else the last one before it in that section; whose entry was changed (export)", NULL},
+	[COL_EXPORT_OFFSET] = {"change.export_offset", VDS_KIND_HEX, 0, "+", "bytes", "how far behind the function's beginning it lies; 0 if it covers that", NULL},
+	[COL_TARGET] = {"change.target", VDS_KIND_ADDR, 0, "Jumps to", NULL, "where a hook, an import or an export leads now", NULL},
 	[COL_OLD] = {"change.old", VDS_KIND_BYTES, 0, "Was", NULL, "the section's bytes, at most 32", NULL},
 	[COL_NEW] = {"change.new", VDS_KIND_BYTES, 0, "Is", NULL, "the process's bytes, at most 32", NULL},
+	[COL_TARGET_IN] = {"change.target_in", VDS_KIND_STR, 0, "In memory of", NULL, "what lies there: a mapped file, or the kind of memory (private, mapped); absent: nothing is mapped there, or nothing is known", NULL},
+	[COL_OWN_STATE] = {"page.state", VDS_KIND_STR, WIDE, "Copy", NULL, "where the private copy is", NULL},
 };
 
 static const struct vds_option options[] = {
-	{"all", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "also writes to writable data, and relocations"},
+	{"all", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "also writes to writable data, bound imports, and relocations"},
 	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL, "only images whose file name matches"},
-};
-
-/* What a change is, by where it lies. */
-enum kind {
-	KIND_CODE,
-	KIND_HOOK,
-	KIND_IMPORT,
-	KIND_HEADER,
-	KIND_CONSTANT,
-	KIND_DATA,
-	KIND_RELOCATION,
-};
-
-static const char *const kinds[] = {
-	[KIND_CODE] = "code", [KIND_HOOK] = "hook", [KIND_IMPORT] = "import",
-	[KIND_HEADER] = "header", [KIND_CONSTANT] = "constant",
-	[KIND_DATA] = "data", [KIND_RELOCATION] = "relocation",
 };
 
 struct context {
@@ -103,78 +91,22 @@ struct context {
 	size_t num_views;
 };
 
-/* One page: both versions, and how they differ. */
-struct diff {
-	struct page_diff d;
-	uint64_t va;
-	struct vds_page own;
-	struct vds_section_page shared;
-	enum vds_why why;	/* whether both could be read */
-};
-
-/* The subsection's protection is the kernel's own word on the page. */
-static enum kind kind_of(struct image_view *s, const struct diff *d,
-			 uint32_t offset)
+static void fill_target(const struct image_view *s, uint64_t target,
+			struct vds_value *row)
 {
-	const struct vds_subsection *sub = vds_section_subsection_of(
-		s->section, d->shared.pte_address);
-	uint64_t rva = d->d.page * PAGE + offset;
-	const struct vds_pe *pe = image_pe(s);
-	/* Older libraries keep their import addresses among their code. */
-	if (page_diff_is_import(s, &d->d, offset))
-		return KIND_IMPORT;
-	if (sub && vds_protection_executable(sub->protection))
-		return KIND_CODE;
-	if (pe && rva < pe->header_size)
-		return KIND_HEADER;
-	if (sub && (vds_protection_writable(sub->protection) ||
-		    vds_protection_copy_on_write(sub->protection)))
-		return KIND_DATA;
-	return sub ? KIND_CONSTANT : KIND_DATA;
+	enum vds_why why;
+	bool image;
+	const char *name = memory_at(s, target, &why, &image);
+	row[COL_TARGET] = vds_addr(target);
+	row[COL_TARGET_IN] = name ? vds_str(name) : vds_absent(why);
 }
 
-/*
- * Where the code at @va now jumps to: the forms that hooks are made of (Intel
- * SDM vol. 2: JMP rel32, JMP [rip+disp32], MOV rax + JMP rax, PUSH + RET).
- */
-static bool jump_target(const struct image_view *s, const uint8_t *p, size_t len,
-			uint64_t va, uint64_t *ret)
-{
-	uint8_t pointer[8];
-	if (len >= 5 && p[0] == 0xe9) {
-		*ret = va + 5 + (uint64_t)(int64_t)(int32_t)page_get(p + 1, 4);
-		return true;
-	}
-	if (len >= 12 && p[0] == 0x48 && p[1] == 0xb8 && p[10] == 0xff &&
-	    p[11] == 0xe0) {
-		*ret = page_get(p + 2, 8);
-		return true;
-	}
-	if (len >= 6 && p[0] == 0x68 && p[5] == 0xc3) {
-		*ret = (uint64_t)(int64_t)(int32_t)page_get(p + 1, 4);
-		return true;
-	}
-	if (len >= 6 && p[0] == 0xff && p[1] == 0x25) {
-		uint64_t at = va + 6 +
-			      (uint64_t)(int64_t)(int32_t)page_get(p + 2, 4);
-		if (vds_process_read(s->process, at, pointer, 8))
-			return false;
-		*ret = page_get(pointer, 8);
-		return true;
-	}
-	return false;
-}
-
-static void fill_place(struct image_view *s, uint64_t rva, bool name,
-		       struct vds_value *row)
+static void fill_section(struct image_view *s, uint64_t rva,
+			 struct vds_value *row)
 {
 	const struct vds_pe *pe = image_pe(s);
-	char text[VDS_PE_NAME_SIZE];
-	uint32_t distance = 0;
 	if (!pe || rva > UINT32_MAX) {
 		row[COL_PE_SECTION] = vds_absent(s->pe_why);
-		if (name)
-			row[COL_EXPORT] = vds_absent(s->pe_why);
 		return;
 	}
 	const struct vds_pe_section *section =
@@ -182,13 +114,34 @@ static void fill_place(struct image_view *s, uint64_t rva, bool name,
 	if (section)
 		row[COL_PE_SECTION] = vds_str(
 			vds_sprintf(s->run, "%s", section->name));
-	if (!name)
-		return;
-	enum vds_why why = vds_pe_export_at(image_read, s, pe, (uint32_t)rva,
+}
+
+/*
+ * The exported function that the bytes from @first to @last are of; how far in,
+ * or UINT32_MAX if that isn't known.
+ */
+static uint32_t fill_export(struct image_view *s, uint64_t first, uint64_t last,
+			    struct vds_value *row)
+{
+	const struct vds_pe *pe = image_pe(s);
+	char text[VDS_PE_NAME_SIZE];
+	uint32_t distance = 0;
+	if (!pe || last > UINT32_MAX) {
+		row[COL_EXPORT] = vds_absent(s->pe_why);
+		return UINT32_MAX;
+	}
+	/* A hot patch begins in front of its function. */
+	enum vds_why why = vds_pe_export_at(image_read, s, pe, (uint32_t)last,
 					    text, &distance);
+	if (!why && distance <= last - first)
+		distance = 0;
+	else
+		why = vds_pe_export_at(image_read, s, pe, (uint32_t)first,
+				       text, &distance);
 	row[COL_EXPORT] = why ? vds_absent(why) :
 				vds_str(vds_sprintf(s->run, "%s", text));
 	row[COL_EXPORT_OFFSET] = vds_or(why, vds_hex(distance));
+	return why ? UINT32_MAX : distance;
 }
 
 static void fill_page(const struct image_view *s, const struct diff *d,
@@ -204,7 +157,9 @@ static void fill_page(const struct image_view *s, const struct diff *d,
 	row[COL_BASE] = vds_addr(s->start);
 	row[COL_PAGE] = row[COL_ADDRESS] = vds_addr(d->va);
 	row[COL_RVA] = vds_hex(d->d.page * PAGE);
-	row[COL_FRAME] = vds_addr(d->own.pa);
+	row[COL_OWN_STATE] = vds_str(vds_page_state_str(d->own.state));
+	if (d->own.pa)
+		row[COL_FRAME] = vds_addr(d->own.pa);
 	row[COL_STATE] = vds_str(vds_page_state_str(d->shared.state));
 	if (d->shared.state == VDS_PAGE_PRESENT ||
 	    d->shared.state == VDS_PAGE_TRANSITION)
@@ -216,8 +171,96 @@ static void fill_page(const struct image_view *s, const struct diff *d,
 
 static bool shown(const struct image_view *s, enum kind kind)
 {
-	return (kind != KIND_DATA && kind != KIND_RELOCATION) ||
-	       vds_option_set(s->run, "all");
+	return (kind != KIND_DATA && kind != KIND_RELOCATION &&
+		kind != KIND_IMPORT) || vds_option_set(s->run, "all");
+}
+
+/* The row of a change, as far as every kind has it alike. */
+static void fill_change(struct image_view *s, const struct diff *d,
+			uint32_t first, uint32_t last, struct vds_value *row)
+{
+	uint32_t len = last - first + 1;
+	uint32_t some = len < MAX_BYTES ? len : MAX_BYTES;
+	fill_page(s, d, row);
+	fill_section(s, d->d.page * PAGE + first, row);
+	row[COL_ADDRESS] = vds_addr(d->va + first);
+	row[COL_LENGTH] = vds_int(len);
+	row[COL_OLD] = vds_data(d->d.old + first, some);
+	row[COL_NEW] = vds_data(d->d.new + first, some);
+	if (len > some)
+		row[COL_OLD].flags = row[COL_NEW].flags = VDS_VALUE_TRUNCATED;
+}
+
+/* A function that returns this close to its beginning does nothing any more. */
+#define MAX_RETURN 16
+
+static struct vds_error *emit_code(struct image_view *s, const struct diff *d,
+				   const struct page_change *c,
+				   struct vds_value *row)
+{
+	uint64_t target, rva = d->d.page * PAGE;
+	enum kind kind = KIND_CODE;
+	uint32_t distance = fill_export(s, rva + c->first, rva + c->last, row);
+	if (find_jump(s, d, c->first, &target)) {
+		kind = KIND_HOOK;
+		fill_target(s, target, row);
+	} else if (distance < MAX_RETURN &&
+		   code_returns(d->d.new + c->first, PAGE - c->first)) {
+		kind = KIND_RETURN;
+	}
+	row[COL_KIND] = vds_str(kind_str(kind));
+	return vds_emit(s->run, row);
+}
+
+/*
+ * Import addresses that were changed. Leading into some image is what they are
+ * for; one that leads elsewhere is a hook, and has a row of its own.
+ */
+static struct vds_error *emit_imports(struct image_view *s, const struct diff *d,
+				      const struct page_change *c)
+{
+	const struct vds_pe *pe = image_pe(s);
+	uint32_t len = pe && !pe->is_64 ? 4 : 8;
+	struct vds_error *err = NULL;
+	for (uint32_t at = c->first & ~(len - 1);
+	     !err && at <= c->last && at + len <= PAGE; at += len) {
+		uint64_t target = page_get(d->d.new + at, len);
+		struct vds_value row[NUM_COLS] = {0};
+		enum vds_why why;
+		bool image;
+		if (target == page_get(d->d.old + at, len) ||
+		    target < 0x10000 || target >> 63)
+			continue;	/* no pointer */
+		memory_at(s, target, &why, &image);
+		if (image)
+			continue;
+		fill_change(s, d, at, at + len - 1, row);
+		fill_target(s, target, row);
+		row[COL_KIND] = vds_str(
+			kind_str(why && why != VDS_NOT_APPLICABLE ? KIND_IMPORT :
+								 KIND_HOOK));
+		err = vds_emit(s->run, row);
+	}
+	return err;
+}
+
+/* Entries of the export directory: functions that are to be found elsewhere. */
+static bool fill_entry(struct image_view *s, const struct diff *d, uint32_t at,
+		       struct vds_value *row)
+{
+	const struct vds_pe *pe = image_pe(s);
+	char text[VDS_PE_NAME_SIZE];
+	uint32_t distance;
+	if (at + 4 > PAGE)
+		return false;
+	uint32_t old = (uint32_t)page_get(d->d.old + at, 4);
+	if (!pe || !old || vds_pe_export_at(image_read, s, pe, old, text,
+					    &distance) || distance)
+		return false;
+	row[COL_EXPORT] = vds_str(vds_sprintf(s->run, "%s", text));
+	row[COL_EXPORT_OFFSET] = vds_hex(0);
+	fill_target(s, s->start + page_get(d->d.new + at, 4), row);
+	return true;
 }
 
 static struct vds_error *emit_change(struct image_view *s, const struct diff *d,
@@ -225,27 +268,16 @@ static struct vds_error *emit_change(struct image_view *s, const struct diff *d,
 {
 	struct vds_value row[NUM_COLS] = {0};
 	enum kind kind = kind_of(s, d, c->first);
-	uint32_t len = c->last - c->first + 1;
-	uint32_t some = len < MAX_BYTES ? len : MAX_BYTES;
-	uint64_t target;
-	if (!shown(s, kind))
-		return NULL;
-	fill_page(s, d, row);
-	if (kind == KIND_CODE &&
-	    jump_target(s, d->d.new + c->first, PAGE - c->first,
-			d->va + c->first, &target)) {
-		kind = KIND_HOOK;
-		row[COL_TARGET] = vds_addr(target);
-	}
-	fill_place(s, d->d.page * PAGE + c->first,
-		   kind == KIND_CODE || kind == KIND_HOOK, row);
-	row[COL_ADDRESS] = vds_addr(d->va + c->first);
-	row[COL_LENGTH] = vds_int(len);
-	row[COL_KIND] = vds_str(kinds[kind]);
-	row[COL_OLD] = vds_data(d->d.old + c->first, some);
-	row[COL_NEW] = vds_data(d->d.new + c->first, some);
-	if (len > some)
-		row[COL_OLD].flags = row[COL_NEW].flags = VDS_VALUE_TRUNCATED;
+	struct vds_error *err = kind == KIND_IMPORT ?
+		emit_imports(s, d, c) : NULL;
+	if (err || !shown(s, kind))
+		return err;
+	fill_change(s, d, c->first, c->last, row);
+	if (kind == KIND_CODE)
+		return emit_code(s, d, c, row);
+	if (kind == KIND_EXPORT)
+		(void)fill_entry(s, d, c->first & ~3u, row);
+	row[COL_KIND] = vds_str(kind_str(kind));
 	return vds_emit(s->run, row);
 }
 
@@ -253,26 +285,33 @@ static struct vds_error *emit_change(struct image_view *s, const struct diff *d,
 static struct vds_error *emit_page(struct image_view *s, const struct diff *d)
 {
 	struct vds_value row[NUM_COLS] = {0};
-	enum kind kind = d->why ? kind_of(s, d, 0) : KIND_RELOCATION;
+	enum kind kind = d->why ? kind_of_page(s, d) : KIND_RELOCATION;
 	if (!shown(s, kind))
 		return NULL;
 	fill_page(s, d, row);
 	if (!d->why)
 		row[COL_LENGTH] = row[COL_OLD] = row[COL_NEW] =
 			vds_absent(VDS_NOT_APPLICABLE);
-	row[COL_KIND] = vds_str(kinds[kind]);
-	fill_place(s, d->d.page * PAGE, false, row);
+	row[COL_KIND] = vds_str(kind_str(kind));
+	fill_section(s, d->d.page * PAGE, row);
 	return vds_emit(s->run, row);
+}
+
+/* Both versions of the page, or why one of them is not to be had. */
+static enum vds_why read_both(const struct image_view *s, struct diff *d)
+{
+	vds_section_page_at(s->process, s->section, d->d.page, &d->shared);
+	if (d->own.state == VDS_PAGE_PAGEFILE)
+		return VDS_PAGED_OUT;
+	enum vds_why why = vds_section_read_page(s->process, s->section,
+						 d->d.page, d->d.old);
+	return why ? why : vds_physical_read(s->run, d->own.pa, d->d.new, PAGE);
 }
 
 static struct vds_error *look_at_copy(struct image_view *s, struct diff *d)
 {
 	struct vds_error *err = NULL;
-	vds_section_page_at(s->process, s->section, d->d.page, &d->shared);
-	d->why = vds_section_read_page(s->process, s->section, d->d.page,
-				       d->d.old);
-	if (!d->why)
-		d->why = vds_physical_read(s->run, d->own.pa, d->d.new, PAGE);
+	d->why = read_both(s, d);
 	if (d->why)
 		return emit_page(s, d);
 	if (!memcmp(d->d.old, d->d.new, PAGE))
@@ -283,6 +322,16 @@ static struct vds_error *look_at_copy(struct image_view *s, struct diff *d)
 	for (uint32_t i = 0; !err && i < d->d.num_changes && i < MAX_RUNS; i++)
 		err = emit_change(s, d, &d->d.changes[i]);
 	return err;
+}
+
+/* An entry of its own, for a page in memory or in a page file. */
+static bool is_copy(const struct vds_page *own)
+{
+	if (own->state == VDS_PAGE_PAGEFILE)
+		return own->via == VDS_VIA_PTE;
+	return own->is_private_copy && !own->private_why &&
+	       (own->state == VDS_PAGE_PRESENT ||
+		own->state == VDS_PAGE_TRANSITION);
 }
 
 static struct vds_error *look_at_view(struct vds_run *run, size_t index,
@@ -304,9 +353,7 @@ static struct vds_error *look_at_view(struct vds_run *run, size_t index,
 		if (!vds_view_page_at(run, view, page, &va, &own))
 			break;
 		uint64_t span = own.absent_span;
-		if (own.is_private_copy && !own.private_why &&
-		    (own.state == VDS_PAGE_PRESENT ||
-		     own.state == VDS_PAGE_TRANSITION)) {
+		if (is_copy(&own)) {
 			if (!d && !(d = vds_alloc(run, 1, sizeof(*d))))
 				return &vds_enomem;
 			memset(d, 0, sizeof(*d));

@@ -46,33 +46,93 @@ const struct vds_pe *image_pe(struct image_view *s)
 	return s->pe_why ? NULL : s->pe;
 }
 
+/* The view as it should be if it were only moved, and not changed. */
+struct move {
+	struct image_view *view;
+	struct page_diff *diff;
+	uint64_t delta;
+	size_t len;		/* of a pointer */
+};
+
+/* Are the @len bytes at @at the loader's work? Then they are no change. */
+static void ignore(struct page_diff *d, int64_t at, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		int64_t byte = at + (int64_t)i;
+		if (byte >= 0 && byte < PAGE)
+			d->ignored[byte] = true;
+	}
+}
+
+/*
+ * The pointer at @at of the page, which may begin in the page before (negative)
+ * or end in the next one.
+ */
+static void explain_pointer(const struct move *m, int64_t at)
+{
+	struct page_diff *d = m->diff;
+	uint8_t was[8], is[8];
+	uint64_t rva = d->page * PAGE + (uint64_t)at;
+	if (at >= 0 && at + (int64_t)m->len <= PAGE) {
+		memcpy(was, d->old + at, m->len);
+		memcpy(is, d->new + at, m->len);
+	} else if (image_read(m->view, (uint32_t)rva, was, m->len) ||
+		   vds_process_read(m->view->process, m->view->start + rva, is,
+				    m->len)) {
+		return;
+	}
+	uint64_t moved = page_get(is, m->len) - page_get(was, m->len);
+	if (m->len == 4)
+		moved &= UINT32_MAX;
+	if (moved == m->delta)
+		ignore(d, at, m->len);
+}
+
+/* Pointers of the page at @page_rva, as far as they reach into the diff's. */
+static void explain_page(const struct move *m, const struct vds_pe *pe,
+			 uint64_t page_rva)
+{
+	size_t count = 0;
+	int64_t shift = (int64_t)page_rva - (int64_t)(m->diff->page * PAGE);
+	uint16_t *offsets = vds_alloc(m->view->run, MAX_RELOCATIONS,
+				      sizeof(*offsets));
+	if (!offsets ||
+	    vds_pe_relocations_of(image_read, m->view, pe, (uint32_t)page_rva,
+				  offsets, MAX_RELOCATIONS, &count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		int64_t at = offsets[i] + shift;
+		if (at + (int64_t)m->len > 0)
+			explain_pointer(m, at);
+	}
+}
+
+/* The loader writes the new base into the headers, too. */
+static void explain_base(const struct move *m, const struct vds_pe *pe)
+{
+	const struct page_diff *d = m->diff;
+	uint64_t at = page_get(d->old + 0x3c, 4) + 24 + (pe->is_64 ? 24 : 28);
+	if (at + m->len <= PAGE && page_get(d->new + at, m->len) ==
+					   m->view->start)
+		ignore(m->diff, (int64_t)at, m->len);
+}
+
 /* Pointers that differ by the distance of the view from where it was linked. */
 static void explain_relocations(struct image_view *s, struct page_diff *d)
 {
 	const struct vds_pe *pe = image_pe(s);
-	size_t count = 0, len = pe && pe->is_64 ? 8 : 4;
-	uint16_t *offsets = vds_alloc(s->run, MAX_RELOCATIONS,
-				      sizeof(*offsets));
-	if (!pe || !offsets || d->page > UINT32_MAX / PAGE ||
-	    s->start == pe->image_base)
+	if (!pe || d->page > UINT32_MAX / PAGE || s->start == pe->image_base)
 		return;
-	uint64_t delta = s->start - pe->image_base;
-	if (len == 4)
-		delta &= UINT32_MAX;
-	if (vds_pe_relocations_of(image_read, s, pe, (uint32_t)d->page * PAGE,
-				  offsets, MAX_RELOCATIONS, &count))
-		return;
-	for (size_t i = 0; i < count; i++) {
-		size_t at = offsets[i];
-		if (at + len > PAGE)
-			continue;
-		uint64_t moved = page_get(d->new + at, len) -
-				 page_get(d->old + at, len);
-		if (len == 4)
-			moved &= UINT32_MAX;
-		if (moved == delta)
-			memset(d->ignored + at, true, len);
-	}
+	struct move m = {.view = s, .diff = d,
+			 .delta = s->start - pe->image_base,
+			 .len = pe->is_64 ? 8 : 4};
+	if (m.len == 4)
+		m.delta &= UINT32_MAX;
+	if (!d->page)
+		explain_base(&m, pe);
+	else
+		explain_page(&m, pe, (d->page - 1) * PAGE);
+	explain_page(&m, pe, d->page * PAGE);
 }
 
 static void compare(struct page_diff *d)

@@ -146,6 +146,7 @@ const struct vds_pe_section *vds_pe_section_at(const struct vds_pe *pe,
 struct exports {
 	vds_pe_read_fn *read;
 	void *ctx;
+	struct vds_pe_directory directory;
 	uint32_t functions, names, ordinals;	/* RVAs of the tables */
 	uint32_t num_functions, num_names;
 };
@@ -158,6 +159,7 @@ static enum vds_why open_exports(struct exports *e, const struct vds_pe *pe)
 	enum vds_why why = e->read(e->ctx, pe->exports.rva, raw, sizeof(raw));
 	if (why)
 		return why;
+	e->directory = pe->exports;
 	e->num_functions = vds_le32(raw + 20);
 	e->num_names = vds_le32(raw + 24);
 	e->functions = vds_le32(raw + 28);
@@ -165,6 +167,13 @@ static enum vds_why open_exports(struct exports *e, const struct vds_pe *pe)
 	e->ordinals = vds_le32(raw + 36);
 	return e->num_functions <= MAX_EXPORTS && e->num_names <= MAX_EXPORTS ?
 	       VDS_PRESENT : VDS_BAD_DATA;
+}
+
+/* A forwarder: its "function" is text in the export directory itself. */
+static bool is_forwarder(const struct exports *e, uint32_t rva)
+{
+	return rva >= e->directory.rva &&
+	       rva - e->directory.rva < e->directory.size;
 }
 
 /* The last function in [first, rva]: its index and address. */
@@ -183,6 +192,7 @@ static enum vds_why find_function(const struct exports *e, uint32_t first,
 		for (uint32_t k = 0; k < n; k++) {
 			uint32_t at = vds_le32(raw + 4 * k);
 			if (at < first || at > rva || !at ||
+			    is_forwarder(e, at) ||
 			    (found && at <= *ret_rva))
 				continue;
 			found = true;
