@@ -55,6 +55,19 @@ static size_t aff4_read(const struct vds_image *image, uint64_t source,
 	return 0;
 }
 
+/* A chunk is lost as a whole. */
+static uint64_t aff4_lost(const struct vds_image *image, uint64_t source)
+{
+	const struct vds_aff4 *a = image->ctx;
+	const struct vds_aff4_target *target =
+		&a->targets[source >> VDS_AFF4_SOURCE_BITS];
+	uint64_t offset = source &
+			  ((UINT64_C(1) << VDS_AFF4_SOURCE_BITS) - 1);
+	uint64_t unit = target->kind == VDS_AFF4_STREAM ?
+				target->stream->chunk_size : VDS_PAGE_SIZE;
+	return unit - offset % unit;
+}
+
 const struct vds_aff4 *vds_aff4_of(const struct vds_image *image)
 {
 	return image->read == aff4_read ? image->ctx : NULL;
@@ -186,6 +199,7 @@ static struct vds_error *aff4_open(struct vds_image *image)
 	image->ctx = a;
 	image->close = aff4_close;
 	image->read = aff4_read;
+	image->lost = aff4_lost;
 	image->pattern = aff4_pattern;
 	image->arena.limit = ARENA_LIMIT;
 	struct vds_error *err = vds_aff4_volume_open(a, image->path,

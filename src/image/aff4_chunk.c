@@ -72,13 +72,12 @@ static bool reserve(uint8_t **buf, size_t *cap, size_t need)
 	return true;
 }
 
-const struct vds_aff4_bevy *
-vds_aff4_find_bevy(const struct vds_aff4_stream *stream, uint64_t number)
+size_t vds_aff4_next_bevy(const struct vds_aff4_stream *stream, uint64_t number)
 {
 	/* Where none is missing, the number is the place. */
 	if (number < stream->num_bevies &&
 	    stream->bevies[number].number == number)
-		return &stream->bevies[number];
+		return (size_t)number;
 	size_t lo = 0, hi = stream->num_bevies;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
@@ -87,8 +86,26 @@ vds_aff4_find_bevy(const struct vds_aff4_stream *stream, uint64_t number)
 		else
 			hi = mid;
 	}
-	return lo < stream->num_bevies && stream->bevies[lo].number == number ?
-		&stream->bevies[lo] : NULL;
+	return lo;
+}
+
+const struct vds_aff4_bevy *
+vds_aff4_find_bevy(const struct vds_aff4_stream *stream, uint64_t number)
+{
+	size_t i = vds_aff4_next_bevy(stream, number);
+	return i < stream->num_bevies && stream->bevies[i].number == number ?
+		&stream->bevies[i] : NULL;
+}
+
+uint32_t vds_aff4_bevy_chunks(const struct vds_aff4_stream *stream,
+			      const struct vds_aff4_bevy *bevy)
+{
+	size_t size = stream->index == VDS_AFF4_INDEX_STANDARD ?
+			      ENTRY_STANDARD : ENTRY_OLD;
+	if (!bevy || !bevy->data || !bevy->index)
+		return 0;
+	return (uint32_t)VDS_MIN(bevy->index->size / size,
+				 (uint64_t)stream->chunks_per_bevy);
 }
 
 size_t vds_aff4_chunk_len(const struct vds_aff4_stream *stream, uint64_t chunk)

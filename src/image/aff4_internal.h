@@ -29,7 +29,9 @@
 #define VDS_AFF4_TURTLE_MAX ((size_t)16 << 20)
 #define VDS_AFF4_MAP_MAX ((size_t)56 << 20)	/* 2 M entries of 28 bytes */
 #define VDS_AFF4_IDX_MAX ((size_t)24 << 20)
-#define VDS_AFF4_CHUNK_MAX ((uint64_t)8 << 20)
+#define VDS_AFF4_CHUNK_MAX ((uint64_t)16 << 20)
+#define VDS_AFF4_CHUNKS_MAX 65536	/* per bevy */
+#define VDS_AFF4_BEVY_MAX ((uint64_t)2 << 30)	/* bytes, decoded */
 #define VDS_AFF4_DEPTH_MAX 8			/* maps in maps, images of images */
 #define VDS_AFF4_VOLUMES_MAX 64
 
@@ -87,7 +89,7 @@ struct vds_aff4_stream {
 	enum vds_codec codec;
 	enum vds_aff4_index index;
 	bool stored_rule;		/* a chunk of chunk_size bytes is raw */
-	bool complete;			/* no bevy is missing */
+	bool complete;			/* no bevy or index entry is missing */
 	struct vds_aff4_bevy *bevies;	/* sorted by number */
 	size_t num_bevies;
 };
@@ -244,9 +246,12 @@ struct vds_error *vds_aff4_missing(struct vds_aff4 *a, const char *urn,
 /* Reads the stream's properties, finds its bevies, tries some of its chunks. */
 struct vds_error *vds_aff4_stream_open(struct vds_aff4 *a, const char *urn,
 				       struct vds_aff4_stream **ret);
-/* True if the bevy with chunk 0, 1, ... of @number is there with its index. */
+/* The bevy with that number, or NULL. */
 const struct vds_aff4_bevy *
 vds_aff4_find_bevy(const struct vds_aff4_stream *stream, uint64_t number);
+/* The place in stream->bevies of the first one from @number on. */
+size_t vds_aff4_next_bevy(const struct vds_aff4_stream *stream,
+			  uint64_t number);
 
 /* aff4_chunk.c: reading a stream */
 
@@ -262,6 +267,9 @@ struct vds_aff4_span {
 struct vds_error *vds_aff4_chunk_check(const struct vds_aff4_stream *stream,
 				       uint64_t chunk,
 				       struct vds_aff4_span *ret);
+/* Entries of the index of @bevy; 0 if it or the data is missing. */
+uint32_t vds_aff4_bevy_chunks(const struct vds_aff4_stream *stream,
+			      const struct vds_aff4_bevy *bevy);
 /* Bytes of the stream that lie in @chunk: chunk_size, or less in the last. */
 size_t vds_aff4_chunk_len(const struct vds_aff4_stream *stream,
 			  uint64_t chunk);

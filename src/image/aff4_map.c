@@ -183,31 +183,58 @@ static struct vds_error *add_range(struct vds_aff4 *a, uint64_t pa,
 	return vds_image_add_range(a->image, pa, len, source, kind);
 }
 
-/* A stream may lack bevies in its middle: only what is there becomes a range. */
+/* The part of [from, from + len) of bevy @bevy that its index knows, and the rest. */
+static struct vds_error *add_bevy_range(struct vds_aff4 *a, size_t number,
+					const struct vds_aff4_bevy *bevy,
+					uint64_t pa, uint64_t len,
+					uint64_t from)
+{
+	const struct vds_aff4_stream *stream = a->targets[number].stream;
+	uint64_t source = (uint64_t)number << VDS_AFF4_SOURCE_BITS;
+	uint64_t start = bevy->number * (uint64_t)stream->chunk_size *
+			 stream->chunks_per_bevy;
+	uint64_t known = start + (uint64_t)stream->chunk_size *
+					 vds_aff4_bevy_chunks(stream, bevy);
+	uint64_t good = known > from ? VDS_MIN(known - from, len) : 0;
+	struct vds_error *err = add_range(a, pa, good, source | from,
+					  VDS_RANGE_DATA);
+	/* RAM, but nobody can tell where in the bevy it is. */
+	return err || good == len ? err :
+		add_range(a, pa + good, len - good, source | (from + good),
+			  VDS_RANGE_UNREADABLE);
+}
+
+/*
+ * A stream may lack bevies in its middle, and entries in an index: only what is
+ * there becomes a range, however much the metadata promises.
+ */
 static struct vds_error *add_stream_range(struct vds_aff4 *a, size_t number,
 					  uint64_t pa, uint64_t len,
 					  uint64_t offset)
 {
 	const struct vds_aff4_stream *stream = a->targets[number].stream;
-	uint64_t source = (uint64_t)number << VDS_AFF4_SOURCE_BITS;
 	uint64_t bevy_size = (uint64_t)stream->chunk_size *
 			     stream->chunks_per_bevy;
+	struct vds_error *err = NULL;
 	if (stream->complete)
-		return add_range(a, pa, len, source | offset, VDS_RANGE_DATA);
-	while (len) {
-		uint64_t step = VDS_MIN(len, bevy_size - offset % bevy_size);
-		const struct vds_aff4_bevy *bevy =
-			vds_aff4_find_bevy(stream, offset / bevy_size);
-		struct vds_error *err = !bevy || !bevy->data ? NULL :
-			add_range(a, pa, step, source | offset,
-				  VDS_RANGE_DATA);
-		if (err)
-			return err;
-		pa += step;
-		offset += step;
-		len -= step;
+		return add_range(a, pa, len,
+				 (uint64_t)number << VDS_AFF4_SOURCE_BITS |
+					 offset,
+				 VDS_RANGE_DATA);
+	for (size_t i = vds_aff4_next_bevy(stream, offset / bevy_size);
+	     !err && i < stream->num_bevies; i++) {
+		const struct vds_aff4_bevy *bevy = &stream->bevies[i];
+		uint64_t start = bevy->number * bevy_size;
+		if (start >= offset + len)
+			break;
+		if (!bevy->data)
+			continue;
+		uint64_t from = VDS_MAX(start, offset);
+		uint64_t end = VDS_MIN(start + bevy_size, offset + len);
+		err = add_bevy_range(a, number, bevy, pa + (from - offset),
+				     end - from, from);
 	}
-	return NULL;
+	return err;
 }
 
 static struct vds_error *add_target_range(struct vds_aff4 *a, size_t number,

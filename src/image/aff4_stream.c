@@ -88,11 +88,13 @@ static struct vds_error *read_sizes(const struct vds_aff4 *a,
 			"information.turtle: <%s>: chunkSize %llu is not in 1 "
 			"to %llu", stream->urn, (unsigned long long)chunk,
 			(unsigned long long)VDS_AFF4_CHUNK_MAX);
-	if (!chunks || chunks > UINT32_MAX)
+	if (!chunks || chunks > VDS_AFF4_CHUNKS_MAX ||
+	    chunks * chunk > VDS_AFF4_BEVY_MAX)
 		return vds_error_create(VDS_ERROR_FORMAT,
-			"information.turtle: <%s>: chunksInSegment %llu is not "
-			"in 1 to 2^32 - 1", stream->urn,
-			(unsigned long long)chunks);
+			"information.turtle: <%s>: chunksInSegment %llu of %llu "
+			"bytes each: not in 1 to %d, or more than 2 GiB in all",
+			stream->urn, (unsigned long long)chunks,
+			(unsigned long long)chunk, VDS_AFF4_CHUNKS_MAX);
 	if (stream->size > UINT64_C(1) << 52)
 		return vds_error_create(VDS_ERROR_UNSUPPORTED,
 			"information.turtle: <%s>: size %llu exceeds 2^52",
@@ -247,6 +249,7 @@ static struct vds_error *check_bevies(struct vds_aff4 *a,
 				      struct vds_aff4_stream *stream)
 {
 	uint64_t chunks = count_chunks(stream), missing = 0, first = 0;
+	bool indexed = true;
 	uint64_t bevies = chunks / stream->chunks_per_bevy +
 			  (chunks % stream->chunks_per_bevy != 0);
 	/* Volumes of a set but the last give 0, whether they hold bevies or not. */
@@ -256,12 +259,15 @@ static struct vds_error *check_bevies(struct vds_aff4 *a,
 	for (uint64_t i = 0; i < bevies && missing <= stream->num_bevies; i++) {
 		const struct vds_aff4_bevy *bevy =
 			vds_aff4_find_bevy(stream, i);
+		uint64_t want = VDS_MIN((uint64_t)stream->chunks_per_bevy,
+					chunks - i * stream->chunks_per_bevy);
+		indexed &= vds_aff4_bevy_chunks(stream, bevy) >= want;
 		if (bevy && bevy->data)
 			continue;
 		if (!missing++)
 			first = i;
 	}
-	stream->complete = !missing;
+	stream->complete = !missing && indexed;
 	if (!missing)
 		return NULL;
 	const char *stored = vds_aff4_iri(a, stream->urn, "stored");

@@ -15,6 +15,8 @@
 
 /* Sources with this bit are file offsets, others positions in the frames. */
 #define PLAIN (UINT64_C(1) << 63)
+/* Chunks without data that may stand at the end of a stream. */
+#define MAX_PADDING 16
 
 struct walk {
 	struct vds_image *image;
@@ -64,17 +66,32 @@ static struct vds_error *add_plain(struct walk *w,
 				   VDS_RANGE_DATA);
 }
 
-/* Behind the stream stands how many bytes it has. */
-static void check_count(struct walk *w, uint64_t stream, uint64_t end)
+/*
+ * Behind the stream stands how many bytes it has; chunks without data (padding)
+ * may come before that. *end moves behind those, if the count confirms it.
+ */
+static void check_count(struct walk *w, uint64_t stream, uint64_t *end)
 {
-	uint8_t raw[8];
-	if (vds_file_pread(w->image->file, end, raw, 8) == 8 &&
-	    vds_le64(raw) != end - stream)
-		vds_note(&w->image->notes, "avml_count", end,
-			 "AVML stream at offset 0x%llx: 0x%llx bytes long, but the count behind it says 0x%llx",
-			 (unsigned long long)stream,
-			 (unsigned long long)(end - stream),
-			 (unsigned long long)vds_le64(raw));
+	uint8_t raw[8] = {0};
+	uint64_t at = *end, said = 0;
+	for (int i = 0; i < MAX_PADDING; i++) {
+		if (vds_file_pread(w->image->file, at, raw, 8) < 8)
+			return;
+		if (!i)
+			said = vds_le64(raw);
+		if (vds_le64(raw) == at - stream) {
+			*end = at;
+			return;
+		}
+		if (raw[0] < 0x80)
+			break;
+		at += 4 + (vds_le32(raw) >> 8);
+	}
+	vds_note(&w->image->notes, "avml_count", *end,
+		 "AVML stream at offset 0x%llx: 0x%llx bytes long, but the count behind it says 0x%llx",
+		 (unsigned long long)stream,
+		 (unsigned long long)(*end - stream),
+		 (unsigned long long)said);
 }
 
 static struct vds_error *add_compressed(struct walk *w,
@@ -95,7 +112,7 @@ static struct vds_error *add_compressed(struct walk *w,
 	if (have < len)
 		note_truncated(w, h, have);
 	else
-		check_count(w, stream, end);
+		check_count(w, stream, &end);
 	w->pos = end + 8;
 	w->compressed++;
 	return vds_image_add_range(w->image, h->first, have, source,

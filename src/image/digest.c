@@ -31,7 +31,7 @@ static uint64_t data_piece(const struct vds_image *image,
 	if (n)
 		return n;
 	*ret_kind = VDS_PIECE_DAMAGED;
-	return VDS_MIN(left, VDS_PAGE_SIZE - pos % VDS_PAGE_SIZE);
+	return vds_image_lost(image, range, pos);
 }
 
 uint64_t vds_image_next_piece(const struct vds_image *image, uint64_t pos,

@@ -54,6 +54,11 @@ struct vds_image {
 	size_t (*read)(const struct vds_image *image, uint64_t source,
 		       void *buf, size_t len, bool sequential);
 	/*
+	 * After read() gave nothing at @source: how many bytes from there on
+	 * are lost with it (the rest of a chunk). NULL: the rest of the page.
+	 */
+	uint64_t (*lost)(const struct vds_image *image, uint64_t source);
+	/*
 	 * Fills @buf with what the container's specification gives for an
 	 * UNREADABLE range at @source (the standard's pattern bytes): only for
 	 * hashes that must equal other tools', never for analysis. NULL: zeros.
@@ -85,6 +90,9 @@ struct vds_image_format {
 	bool directories;
 };
 
+/* Bytes from @pa in @range on that are damaged, to go on behind them. */
+uint64_t vds_image_lost(const struct vds_image *image,
+			const struct vds_range *range, uint64_t pa);
 /*
  * Makes @file (owned from here on) the one that positions refer to: the .vmem
  * beside a .vmss, the unpacked content of a wrapper.

@@ -123,6 +123,16 @@ enum vds_why vds_image_read_source(const struct vds_image *image,
 		       why_short(image) : VDS_PRESENT;
 }
 
+uint64_t vds_image_lost(const struct vds_image *image,
+			const struct vds_range *range, uint64_t pa)
+{
+	uint64_t left = range->pa + range->len - pa;
+	uint64_t lost = VDS_PAGE_SIZE - (pa & VDS_PAGE_MASK);
+	if (image->lost)
+		lost = image->lost(image, range->source + (pa - range->pa));
+	return VDS_MAX(VDS_MIN(lost, left), 1);
+}
+
 /* Below this, reading a hole's zeros is cheaper than asking for its end. */
 #define SMALL_STEP ((uint64_t)1 << 16)
 
@@ -175,12 +185,11 @@ size_t vds_image_scan(const struct vds_image *image, uint64_t *pa, void *buf,
 			return n;
 		}
 		/*
-		 * A damaged spot: go on behind the page that it lies in. If
-		 * the file has shrunk, the system knows that nothing follows.
+		 * A damaged spot: go on behind it. If the file has shrunk,
+		 * the system knows that nothing follows.
 		 */
 		ask = !image->read;
-		at = (at | VDS_PAGE_MASK) + 1;
-		at = VDS_MIN(at, range->pa + range->len);
+		at += vds_image_lost(image, range, at);
 	}
 	return 0;
 }

@@ -286,7 +286,7 @@ START_TEST(damaged_volumes_keep_what_is_there)
 		ck_assert_int_eq(vds_image_read(image, 0, page, 4096),
 				 VDS_PRESENT);
 		enum vds_why why = vds_image_read(image, 4096, page, 4096);
-		ck_assert_int_eq(why, i == 2 ? VDS_BAD_DATA : VDS_PRESENT);
+		ck_assert_int_eq(why, i == 2 ? VDS_NOT_IN_IMAGE : VDS_PRESENT);
 		vds_image_close(image);
 	}
 }
