@@ -60,6 +60,9 @@ static void put_token(struct world *w, struct process *p)
 	put(w, &w->kernel, p->token, type, "UserAndGroups", groups);
 	put(w, &w->kernel, p->token, type, "UserAndGroupCount", 2);
 	put(w, &w->kernel, p->token, type, "IntegrityLevelIndex", 1);
+	if (p->container)
+		(void)put_opt(w, &w->kernel, p->token, type, "Package",
+			      put_sid(w, p->container));
 }
 
 /* Where session-wide things hang; one per session. */
@@ -82,6 +85,18 @@ static uint64_t session_space(struct world *w, uint32_t id)
 	return va;
 }
 
+/* Threads begin in the program's code, but for the one that began elsewhere. */
+static uint64_t thread_start(const struct process *p, uint32_t i)
+{
+	const struct view *v = p->views;
+
+	if (p->began && i + 1 == p->threads)
+		return p->began;
+	while (v && !v->main_image)
+		v = v->next;
+	return v ? v->start + VDS_PAGE_SIZE : 0;
+}
+
 static void put_thread(struct world *w, struct process *p, uint32_t i)
 {
 	static const char type[] = "_ETHREAD";
@@ -100,6 +115,8 @@ static void put_thread(struct world *w, struct process *p, uint32_t i)
 	(void)put_opt(w, &w->kernel, va, type, "CreateTime", p->created);
 	if (p->teb && !i)
 		(void)put_opt(w, &w->kernel, va, type, "Tcb.Teb", p->teb);
+	(void)put_opt(w, &w->kernel, va, type, "Win32StartAddress",
+		      thread_start(p, i));
 	if (has_field(w, type, "ThreadListEntry"))
 		list_add(w, p->eprocess + offset_of(w, "_EPROCESS",
 						    "ThreadListHead"),

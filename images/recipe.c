@@ -84,6 +84,8 @@ static struct vds_error *do_process(struct scene *scene, struct line *line)
 		KEY(process, "peb", OPT_U64, peb),
 		KEY(process, "path", OPT_TEXT, path),
 		KEY(process, "user", OPT_TEXT, user),
+		KEY(process, "container", OPT_TEXT, container),
+		KEY(process, "began", OPT_U64, began),
 		KEY(process, "threads", OPT_U32, threads),
 		KEY(process, "started", OPT_TIME, created),
 		KEY(process, "exited", OPT_TIME, exited),

@@ -68,6 +68,8 @@ static const struct option_key view_keys[] = {
 	KEY(view_args, "frame", OPT_U64, view.at_frame),
 	KEY(view_args, "large", OPT_FLAG, view.large),
 	KEY(view_args, "physical", OPT_FLAG, view.physical),
+	KEY(view_args, "combined", OPT_FLAG, view.combined),
+	KEY(view_args, "now", OPT_PROT, view.now),
 	KEY(view_args, "count", OPT_U32, count),
 };
 

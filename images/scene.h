@@ -92,6 +92,8 @@ struct view {
 	bool commit;			/* MEM_COMMIT private memory */
 	bool physical;			/* maps PFNs from at_frame on */
 	bool large;			/* mapped by a large page */
+	bool combined;			/* at_frame is a combined page */
+	uint32_t now;			/* protection in PTEs, 0 = prot */
 	/*
 	 * PFN of the first page, 0 = any; of copies too. Several views may have
 	 * the same.
@@ -132,6 +134,8 @@ struct process {
 	const char *name;
 	const char *path;
 	const char *user;	/* SID string */
+	const char *container;	/* SID string of its AppContainer, or NULL */
+	uint64_t began;		/* VA where its last thread began, or 0 */
 	uint32_t pid, parent;
 	uint32_t session;
 	uint32_t integrity;	/* RID: 0x2000 medium ... */

@@ -98,7 +98,7 @@ static uint32_t page_prot(const struct view *v, uint32_t page)
 	uint32_t index;
 	const struct part *part = v->section && v->section->kind == SECTION_IMAGE
 		? section_part(v->section, v->offset + page, &index) : NULL;
-	return part ? part->prot : v->prot;
+	return part ? part->prot : v->now ? v->now : v->prot;
 }
 
 static uint64_t shared_pte(struct world *w, struct view *v, uint32_t page,
@@ -147,6 +147,29 @@ static uint64_t shared_pte(struct world *w, struct view *v, uint32_t page,
 	return 0;
 }
 
+/*
+ * One frame for several. A combined page has a prototype PTE in the pool; else
+ * the frame is that of the first.
+ */
+static uint64_t common_page(struct world *w, const struct view *v, uint64_t va)
+{
+	struct frame *frame = mem_frame(w, v->at_frame);
+
+	(void)mem_page(w, v->at_frame);
+	frame->location = 6;
+	frame->share++;
+	if (frame->pte_va)
+		return v->at_frame;
+	frame->original = pte_soft(w, 0, 0, v->prot);
+	frame->proto = v->combined;
+	frame->pte_va = v->combined ? pool_alloc(w, &w->nonpaged, 0x40, "MmCb")
+				    : pte_address(w, va);
+	frame->table = v->combined
+		? space_pfn(w, &w->kernel, frame->pte_va)
+		: space_entry(w, v->process->space, va, 1) / VDS_PAGE_SIZE;
+	return v->at_frame;
+}
+
 static uint64_t private_pte(struct world *w, struct view *v, uint32_t page,
 			    char *state)
 {
@@ -154,17 +177,11 @@ static uint64_t private_pte(struct world *w, struct view *v, uint32_t page,
 
 	switch (*state) {
 	case 'V':
-		/* One frame for several: what locking pages for a driver does */
-		if (v->at_frame && !page) {
-			mem_frame(w, v->at_frame)->location = 6;
-			mem_frame(w, v->at_frame)->share++;
-			(void)mem_page(w, v->at_frame);
-			return pte_hardware(w, v->at_frame, v->prot, true,
-					    true);
-		}
-		return pte_hardware(w, private_page(w, v->process, va, 'V',
-						    v->prot),
-				    v->prot, true, true);
+		return pte_hardware(w, v->at_frame && !page
+				    ? common_page(w, v, va)
+				    : private_page(w, v->process, va, 'V',
+						   v->prot),
+				    page_prot(v, page), true, !v->combined);
 	case 'T':
 		return pte_transition(w, private_page(w, v->process, va, 'T',
 						      v->prot), v->prot);

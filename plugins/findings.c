@@ -89,6 +89,14 @@ void finding_add(struct finding *f, const char *param, const char *text)
 	f->reasons[f->num_reasons++].text = text;
 }
 
+void finding_threads(struct finding *f, const struct scene *scene,
+		     const struct vds_process *process, uint64_t start,
+		     uint64_t end)
+{
+	if (process && thread_began_in(&scene->who[process->index], start, end))
+		finding_add(f, "thread_start", "a thread began there");
+}
+
 static void add_evidence(struct finding *f, struct vds_run *run,
 			 const char *record, const struct vds_value *keys,
 			 size_t n)
@@ -288,7 +296,7 @@ static struct vds_error *run_findings(struct vds_run *run,
 	if (!err)
 		err = vds_section_names_load(run, &scene.names);
 	if (!err)
-		err = find_data_sections(run, &scene);
+		err = who_load(run, &scene.who);
 	if (!err)
 		err = vds_parallel(run, scene.sharing->num_groups,
 				   look_at_group, &scene);

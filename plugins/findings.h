@@ -32,10 +32,18 @@ struct finding {
 	size_t num_evidence;
 };
 
-/* The data section of a file: the first view of @group leads to it. */
-struct data_section {
-	uint64_t file;	/* vds_section.file_identity */
-	size_t group;
+/* Who a process runs as, and where its threads began. */
+struct who {
+	const char *user;	/* SID as text; see user_why */
+	enum vds_why user_why;
+	uint32_t level;		/* integrity: 0x1000 low, 0x2000 medium, ... */
+	enum vds_why level_why;
+	const char *container;	/* AppContainer's SID; NULL = none or unknown */
+	enum vds_why container_why;
+	bool container_known;	/* there is none, or we know which */
+	bool cloned;		/* EPROCESS.CloneRoot: it took part in a fork */
+	const uint64_t *starts;	/* start addresses of threads, none is 0 */
+	size_t num_starts;
 };
 
 /* What all rules look at. Immutable while they run. */
@@ -43,8 +51,7 @@ struct scene {
 	const struct vds_rules *rules;
 	const struct vds_sharing *sharing;
 	const struct vds_section_names *names;
-	const struct data_section *data;	/* in order of `file` */
-	size_t num_data;
+	const struct who *who;	/* by index in the process table */
 };
 
 /* Begins a finding of the rule; false if the rule is switched off. */
@@ -52,6 +59,10 @@ bool finding_init(struct finding *f, const struct scene *scene,
 		  const char *rule);
 /* Adds the rule's parameter, if it isn't 0, and says why. */
 void finding_add(struct finding *f, const char *param, const char *text);
+/* Adds `thread_start` if a thread of @process began in [start, end]. */
+void finding_threads(struct finding *f, const struct scene *scene,
+		     const struct vds_process *process, uint64_t start,
+		     uint64_t end);
 /* Evidence: the row of sharedmem about @view, or of pslist about a process. */
 void finding_view(struct finding *f, struct vds_run *run,
 		  const struct vds_view *view);
@@ -61,6 +72,17 @@ void finding_vad(struct finding *f, struct vds_run *run,
 		 const struct vds_process *process, const struct vds_vad *vad);
 struct vds_error *finding_emit(struct finding *f, struct vds_run *run,
 			       const struct scene *scene);
+
+/* Reads all tokens and lists of threads. */
+struct vds_error *who_load(struct vds_run *run, const struct who **ret);
+/* True if both are known and differ. */
+bool other_user(const struct who *a, const struct who *b);
+bool other_integrity(const struct who *a, const struct who *b);
+bool other_container(const struct who *a, const struct who *b);
+/* One is untrusted or of low integrity, the other of that of the system. */
+bool is_low_beside_system(const struct who *a, const struct who *b);
+/* Did a thread begin in [start, end]? */
+bool thread_began_in(const struct who *who, uint64_t start, uint64_t end);
 
 /* True if both processes run the same program (path, case-insensitive). */
 bool same_program(const struct vds_process *a, const struct vds_process *b);
@@ -78,8 +100,11 @@ static inline uint32_t le32(const uint8_t *p)
 	return le16(p) | (uint32_t)le16(p + 2) << 16;
 }
 
-/* Fills scene->data. */
-struct vds_error *find_data_sections(struct vds_run *run, struct scene *scene);
+static inline uint64_t le64(const uint8_t *p)
+{
+	return le32(p) | (uint64_t)le32(p + 4) << 32;
+}
+
 /* Rules about sections: once per group of views. */
 struct vds_error *find_in_group(struct vds_run *run, const struct scene *scene,
 				size_t group);

@@ -3,17 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vadose/file.h>
 #include <vadose/module.h>
+#include <vadose/table.h>
 
 #include "findings.h"
-
-#define PAGE 4096
-
-static const struct vds_view *first_view_of(const struct scene *scene,
-					    size_t group)
-{
-	return scene->sharing->views[scene->sharing->groups[group].first_view];
-}
+#include "page_diff.h"
 
 /*
  * Bytes of a PE's headers in its first page, 0 if they can't be told. The field
@@ -57,54 +52,22 @@ static bool headers_agree(const struct vds_process *any,
 	return !memcmp(a, b, len);
 }
 
-static bool is_data(const struct vds_section *s)
-{
-	return s && !s->why && s->backing == VDS_BACKING_DATA &&
-	       s->file_identity;
-}
-
-/* By file; of one file's, that of the first group comes first. */
-static int compare_files(const void *a, const void *b)
-{
-	const struct data_section *x = a, *y = b;
-	if (x->file != y->file)
-		return x->file < y->file ? -1 : 1;
-	return x->group < y->group ? -1 : x->group > y->group;
-}
-
-struct vds_error *find_data_sections(struct vds_run *run, struct scene *scene)
-{
-	size_t n = scene->sharing->num_groups;
-	struct data_section *list = vds_alloc(run, n + 1, sizeof(*list));
-	if (!list)
-		return &vds_enomem;
-	scene->data = list;
-	for (size_t g = 0; g < n; g++) {
-		const struct vds_section *s = first_view_of(scene, g)->section;
-		if (is_data(s))
-			list[scene->num_data++] = (struct data_section){
-				.file = s->file_identity, .group = g};
-	}
-	qsort(list, scene->num_data, sizeof(*list), compare_files);
-	return NULL;
-}
-
-/* The data section of the image's file, if some process maps it. */
-static const struct vds_section *data_of(const struct scene *scene,
+/*
+ * The data section of the image's file: the file knows it, also if no process
+ * maps it and only the file cache holds what was written.
+ */
+static const struct vds_section *data_of(const struct vds_process *any,
 					 const struct vds_section *image)
 {
-	size_t low = 0, high = scene->num_data;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (scene->data[middle].file < image->file_identity)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == scene->num_data ||
-	    scene->data[low].file != image->file_identity)
+	struct vds_file file;
+	if (!image->file_object)
 		return NULL;
-	return first_view_of(scene, scene->data[low].group)->section;
+	vds_file_at(any, image->file_object, &file);
+	if (file.why || file.pointers_why || !file.data_control_area)
+		return NULL;
+	const struct vds_section *s =
+		vds_section_at(any, file.data_control_area);
+	return s && !s->why && s->backing == VDS_BACKING_DATA ? s : NULL;
 }
 
 static struct vds_error *mismatch(struct vds_run *run,
@@ -114,8 +77,7 @@ static struct vds_error *mismatch(struct vds_run *run,
 				  const struct vds_section *image)
 {
 	struct finding f;
-	const struct vds_section *data =
-		image->file_identity ? data_of(scene, image) : NULL;
+	const struct vds_section *data = data_of(p, image);
 	if (!data || headers_agree(p, image, data) ||
 	    !finding_init(&f, scene, "image-data-mismatch"))
 		return NULL;
@@ -129,146 +91,184 @@ static struct vds_error *mismatch(struct vds_run *run,
 	return finding_emit(&f, run, scene);
 }
 
-static bool has_code(const struct vds_section *image)
-{
-	for (size_t i = 0; i < image->num_subsections; i++) {
-		if (vds_protection_executable(image->subsections[i].protection))
-			return true;
-	}
-	return false;
-}
-
-/* Pages of code that are looked at in one view. */
-#define MAX_CODE_PAGES 65536
-
-struct patches {
-	uint64_t code;		/* pages of code */
-	uint64_t copies;	/* of those, private to the process */
+/* What a process did with its view of an image. */
+struct use {
+	struct image_view view;
+	const struct vds_vad *vad;
+	uint64_t first;		/* section page at the view's start */
+	uint64_t code;		/* pages of code in the image */
+	uint64_t ran;		/* of those, mapped here to be executed */
+	uint64_t written;	/* pages of data with a copy here */
+	uint64_t copies;	/* pages of code with a copy here */
+	uint64_t lost;		/* of those, with nothing to compare with */
 	uint64_t changed;	/* of those, with other bytes than all share */
 	uint64_t page;		/* first changed page of the section */
-	uint64_t va;
-	unsigned int offset, length;	/* first difference on it */
+	uint64_t va;		/* first changed byte */
+	uint32_t length;	/* of that change */
+	struct page_diff *diff;	/* scratch */
 };
 
-static bool differs(const uint8_t *a, const uint8_t *b, struct patches *p)
+/*
+ * The first change of the page that neither relocation nor the loader explains:
+ * older libraries keep their import addresses among their code.
+ */
+static const struct page_change *first_patch(struct use *u)
 {
-	unsigned int i = 0, end = PAGE;
-	while (i < PAGE && a[i] == b[i])
-		i++;
-	if (i == PAGE)
-		return false;
-	while (a[end - 1] == b[end - 1])
-		end--;
-	if (!p->changed) {
-		p->offset = i;
-		p->length = end - i;
+	struct page_diff *d = u->diff;
+	page_diff(&u->view, d);
+	for (uint32_t i = 0; i < d->num_changes && i < MAX_RUNS; i++) {
+		if (!page_diff_is_import(&u->view, d, d->changes[i].first))
+			return &d->changes[i];
 	}
+	return NULL;
+}
+
+static void look_at_copy(struct use *u, uint64_t page, uint64_t va,
+			 uint64_t pa)
+{
+	const struct image_view *v = &u->view;
+	u->copies++;
+	memset(u->diff, 0, sizeof(*u->diff));
+	u->diff->page = page;
+	if (vds_physical_read(v->run, pa, u->diff->new, PAGE) ||
+	    vds_section_read_page(v->process, v->section, page,
+				  u->diff->old)) {
+		u->lost++;
+		return;
+	}
+	if (!memcmp(u->diff->old, u->diff->new, PAGE))
+		return;
+	const struct page_change *change = first_patch(u);
+	if (!change || u->changed++)
+		return;
+	u->page = page;
+	u->va = va + change->first;
+	u->length = change->last - change->first + 1;
+}
+
+static bool look_at_entry(void *ctx, const struct vds_table_entry *e)
+{
+	struct use *u = ctx;
+	uint64_t page = u->first + (e->va - u->view.start) / PAGE, pte;
+	struct vds_page own;
+	if (e->why || e->level != 1 || !e->resident ||
+	    !vds_section_pte_of(u->view.section, page, &pte))
+		return true;
+	const struct vds_subsection *s =
+		vds_section_subsection_of(u->view.section, pte);
+	if (!s)
+		return true;
+	bool code = vds_protection_executable(s->protection);
+	vds_page_at(u->view.process, u->vad, e->va, &own);
+	bool copy = own.is_private_copy && !own.private_why;
+	u->ran += code && e->valid && e->executable;
+	u->written += !code && copy;
+	if (code && copy)
+		look_at_copy(u, page, e->va, own.pa);
 	return true;
 }
 
-/* Page @index of the section: by its subsection, the kernel's own word. */
-static bool is_code(const struct vds_section *image, uint64_t index)
+static uint64_t pages_of_code(const struct vds_section *image)
 {
-	uint64_t pte;
-	if (!vds_section_pte_of(image, index, &pte))
-		return false;
-	const struct vds_subsection *s = vds_section_subsection_of(image, pte);
-	return s && vds_protection_executable(s->protection);
-}
-
-static void look_at_code(const struct vds_process *p,
-			 const struct vds_vad *vad,
-			 const struct vds_section *image, struct patches *ret)
-{
-	uint8_t mine[PAGE], shared[PAGE];
-	uint64_t first;
-	*ret = (struct patches){0};
-	if (!vds_section_page_of(image, vad->first_prototype_pte, &first))
-		return;
-	uint64_t pages = (vad->end - vad->start) / PAGE + 1;
-	pages = pages < MAX_CODE_PAGES ? pages : MAX_CODE_PAGES;
-	for (uint64_t i = 0, step; i < pages; i += step) {
-		uint64_t va = vad->start + i * PAGE;
-		struct vds_page page;
-		vds_page_at(p, vad, va, &page);
-		/* Where there is no page table there are no copies. */
-		uint64_t span = page.absent_span;
-		step = span ? (span - (va & (span - 1))) / PAGE : 1;
-		if (!page.is_private_copy || page.private_why ||
-		    !is_code(image, first + i))
-			continue;
-		ret->copies++;
-		if (vds_process_read(p, va, mine, PAGE) ||
-		    vds_section_read_page(p, image, first + i, shared) ||
-		    !differs(mine, shared, ret))
-			continue;
-		if (!ret->changed) {
-			ret->page = first + i;
-			ret->va = va;
-		}
-		ret->changed++;
+	uint64_t pages = 0;
+	for (size_t i = 0; i < image->num_subsections; i++) {
+		const struct vds_subsection *s = &image->subsections[i];
+		if (vds_protection_executable(s->protection))
+			pages += s->ptes;
 	}
-	for (uint64_t i = 0; ret->changed && i < pages; i++)
-		ret->code += is_code(image, first + i);
+	return pages;
 }
 
-/* In how many processes does that place hold the very same bytes? */
-static size_t alike(struct vds_run *run, const struct scene *scene,
-		    const struct vds_process *p,
-		    const struct vds_section *image, const struct patches *at)
+static bool look_at_use(struct vds_run *run, const struct vds_process *p,
+			const struct vds_vad *vad,
+			const struct vds_section *image, struct use *u)
 {
-	uint8_t mine[64], theirs[64];
-	size_t len = at->length < sizeof(mine) ? at->length : sizeof(mine);
-	size_t count = 0;
-	if (vds_process_read(p, at->va + at->offset, mine, len))
-		return 0;
+	*u = (struct use){.vad = vad, .code = pages_of_code(image),
+			  .diff = u->diff};
+	u->view = (struct image_view){.run = run, .process = p,
+				      .section = image, .start = vad->start,
+				      .end = vad->end};
+	if (!vds_section_page_of(image, vad->first_prototype_pte, &u->first))
+		return false;
+	vds_tables_walk(p, vad->start, vad->end, look_at_entry, u);
+	return true;
+}
+
+/* The same place of the image in other processes. */
+struct elsewhere {
+	size_t count;		/* processes that changed it, this one too */
+	bool reported;		/* one before this one, of those selected */
+};
+
+static void look_elsewhere(struct vds_run *run, const struct scene *scene,
+			   const struct use *u, struct elsewhere *ret)
+{
+	const struct vds_process *p = u->view.process;
+	uint8_t shared[PAGE], theirs[64];
+	size_t at = u->va % PAGE, len = u->length;
+	*ret = (struct elsewhere){.count = 1};
+	len = len < sizeof(theirs) ? len : sizeof(theirs);
+	if (vds_section_read_page(p, u->view.section, u->page, shared))
+		return;
 	for (size_t i = 0; i < scene->sharing->num_views; i++) {
 		const struct vds_view *view = scene->sharing->views[i];
-		if (!view->section || view->section->why || !view->has_pages ||
-		    view->section->control_area != image->control_area ||
-		    at->page < view->first_page || at->page > view->last_page)
+		struct vds_page page;
+		uint64_t va;
+		if (!view->section || view->process == p->index ||
+		    view->section->control_area !=
+			    u->view.section->control_area ||
+		    !vds_view_page_at(run, view, u->page, &va, &page) ||
+		    !page.is_private_copy || page.private_why ||
+		    vds_physical_read(run, page.pa + at, theirs, len) ||
+		    !memcmp(theirs, shared + at, len))
 			continue;
 		const struct vds_process *q =
 			vds_process_at(run, view->process);
-		uint64_t va = view->start +
-			      (at->page - view->first_page) * PAGE + at->offset;
-		count += q && !vds_process_read(q, va, theirs, len) &&
-			 !memcmp(mine, theirs, len);
+		ret->count++;
+		ret->reported |= q && q->selected && !q->exited &&
+				 q->index < p->index;
 	}
-	return count;
 }
 
+/* Processes that change one place in an image are told of in one row. */
+#define MANY 3
+
 static struct vds_error *patched(struct vds_run *run,
-				 const struct scene *scene,
-				 const struct vds_process *p,
-				 const struct vds_vad *vad,
-				 const struct vds_section *image)
+				 const struct scene *scene, struct use *u)
 {
-	struct patches at;
 	struct finding f;
-	look_at_code(p, vad, image, &at);
-	if (!at.changed)
-		return NULL;
+	struct elsewhere others = {.count = 1};
 	const struct vds_rule *stomped =
 		vds_rule_find(scene->rules, "stomped-module");
-	int64_t percent = stomped ? vds_rule_param(stomped, "percent") : 25;
-	bool large = (int64_t)(at.copies * 100) >=
-		     percent * (int64_t)at.code;
-	if (!finding_init(&f, scene, large ? "stomped-module" :
-					     "patched-image-page"))
+	uint64_t percent = stomped ?
+		(uint64_t)vds_rule_param(stomped, "percent") : 25;
+	bool large = (u->changed + u->lost) * 100 >= percent * u->code &&
+		     u->changed + u->lost;
+	if (!u->changed && !large)
 		return NULL;
-	finding_vad(&f, run, p, vad);
-	if (!large && alike(run, scene, p, image, &at) >= 3)
+	if (u->changed)
+		look_elsewhere(run, scene, u, &others);
+	if (!finding_init(&f, scene, large ? "stomped-module" :
+					     "patched-image-page") ||
+	    (!large && others.count >= MANY && others.reported))
+		return NULL;
+	finding_vad(&f, run, u->view.process, u->vad);
+	if (!large && others.count >= MANY)
 		finding_add(&f, "many_processes",
-			    "at least three processes have the same bytes there");
-	f.process = p;
-	f.vad = vad;
-	f.section = image;
-	f.message = vds_sprintf(
-		run, "of %llu pages of code %llu are private, %llu changed, first at 0x%llx (%u bytes)",
-		(unsigned long long)at.code, (unsigned long long)at.copies,
-		(unsigned long long)at.changed,
-		(unsigned long long)(at.va + at.offset), at.length);
+			    "at least three processes changed the same place");
+	if (large && !u->changed)
+		finding_add(&f, "not_compared",
+			    "the section's own pages are not in memory");
+	f.process = u->view.process;
+	f.vad = u->vad;
+	f.section = u->view.section;
+	f.message = u->changed ? vds_sprintf(
+		run, "of %llu pages of code %llu are private, %llu changed, first at 0x%llx (%u bytes; %zu processes)",
+		(unsigned long long)u->code, (unsigned long long)u->copies,
+		(unsigned long long)u->changed, (unsigned long long)u->va,
+		u->length, others.count) : vds_sprintf(
+		run, "of %llu pages of code %llu are private, with nothing to compare them with",
+		(unsigned long long)u->code, (unsigned long long)u->copies);
 	return finding_emit(&f, run, scene);
 }
 
@@ -340,25 +340,110 @@ static struct vds_error *read_listed(struct vds_run *run,
 	return NULL;
 }
 
+/* Images of one process that no list has. */
+struct unlisted {
+	struct use *list;
+	size_t count, cap;
+	size_t images;		/* all that were looked at */
+};
+
+/* Managed code is mapped by its runtime, which has lists of its own. */
+static bool is_managed(const struct use *u)
+{
+	struct image_view view = u->view;
+	struct vds_pe_directory clr;
+	return !vds_pe_directory_at(image_read, &view, VDS_PE_CLR, &clr);
+}
+
 static struct vds_error *unlinked(struct vds_run *run,
 				  const struct scene *scene,
-				  const struct vds_process *p,
-				  const struct listed *listed,
-				  const struct vds_vad *vad,
-				  const struct vds_section *image)
+				  const struct use *u)
 {
+	const struct vds_process *p = u->view.process;
 	struct finding f;
-	bool is_32_bit = p->wow64 && vad->end < UINT64_C(0x100000000);
-	if (!listed->complete || (is_32_bit && !listed->complete32) ||
-	    !has_code(image) || is_listed(listed, vad) ||
-	    !finding_init(&f, scene, "unlinked-module"))
+	if (!finding_init(&f, scene, "unlinked-module"))
 		return NULL;
-	finding_vad(&f, run, p, vad);
+	finding_vad(&f, run, p, u->vad);
+	if (u->ran)
+		finding_add(&f, "code_mapped",
+			    "the process has pages of its code in its tables");
+	if (u->written || u->copies)
+		finding_add(&f, "written",
+			    "the process wrote to it, as a loader does");
+	if (is_managed(u))
+		finding_add(&f, "managed", "it is managed code");
+	finding_threads(&f, scene, p, u->vad->start, u->vad->end);
 	f.process = p;
-	f.vad = vad;
-	f.section = image;
+	f.vad = u->vad;
+	f.section = u->view.section;
 	f.message = "an image with code is in none of the loader's lists";
 	return finding_emit(&f, run, scene);
+}
+
+/* Lists that lack most of what is mapped are no measure for the rest. */
+static struct vds_error *lists_lack_most(struct vds_run *run,
+					 const struct scene *scene,
+					 const struct vds_process *p,
+					 const struct unlisted *unlisted)
+{
+	struct finding f;
+	if (!finding_init(&f, scene, "unlinked-module"))
+		return NULL;
+	for (size_t i = 0; i < unlisted->count; i++)
+		finding_vad(&f, run, p, unlisted->list[i].vad);
+	finding_process(&f, run, p);
+	finding_add(&f, "most_missing",
+		    "the lists lack most images: they are no measure");
+	f.process = p;
+	f.message = vds_sprintf(
+		run, "%zu of %zu images with code are in none of the loader's lists",
+		unlisted->count, unlisted->images);
+	return finding_emit(&f, run, scene);
+}
+
+static bool remember(struct vds_run *run, struct unlisted *l,
+		     const struct use *u)
+{
+	if (l->count == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 16;
+		struct use *more = vds_alloc(run, cap, sizeof(*more));
+		if (!more)
+			return false;
+		if (l->count)
+			memcpy(more, l->list, l->count * sizeof(*more));
+		l->list = more;
+		l->cap = cap;
+	}
+	struct vds_vad *vad = vds_alloc(run, 1, sizeof(*vad));
+	if (!vad)
+		return false;
+	/* The iterator lends a VAD only for a while. */
+	*vad = *u->vad;
+	l->list[l->count] = *u;
+	l->list[l->count++].vad = vad;
+	return true;
+}
+
+static struct vds_error *report_unlisted(struct vds_run *run,
+					 const struct scene *scene,
+					 const struct vds_process *p,
+					 const struct unlisted *l)
+{
+	struct vds_error *err = NULL;
+	if (l->count >= MANY && l->count * 2 > l->images)
+		return lists_lack_most(run, scene, p, l);
+	for (size_t i = 0; !err && i < l->count; i++)
+		err = unlinked(run, scene, &l->list[i]);
+	return err;
+}
+
+/* May the loader's lists be asked about this image? */
+static bool is_judged(const struct vds_process *p,
+		      const struct listed *listed, const struct use *u)
+{
+	bool is_32_bit = p->wow64 && u->vad->end < UINT64_C(0x100000000);
+	return listed->complete && (!is_32_bit || listed->complete32) &&
+	       u->code && vds_protection_executable(u->vad->protection);
 }
 
 struct vds_error *find_in_images(struct vds_run *run,
@@ -366,7 +451,11 @@ struct vds_error *find_in_images(struct vds_run *run,
 				 const struct vds_process *p)
 {
 	struct listed listed = {0};
+	struct unlisted unlisted = {0};
 	struct vds_error *err = NULL;
+	struct use u = {.diff = vds_alloc(run, 1, sizeof(*u.diff))};
+	if (!u.diff)
+		return &vds_enomem;
 	if (p->exited)
 		return NULL;
 	if (p->peb)
@@ -380,10 +469,14 @@ struct vds_error *find_in_images(struct vds_run *run,
 		if (!image || image->why)
 			continue;
 		err = mismatch(run, scene, p, vad, image);
-		if (!err)
-			err = patched(run, scene, p, vad, image);
-		if (!err)
-			err = unlinked(run, scene, p, &listed, vad, image);
+		if (err || !look_at_use(run, p, vad, image, &u))
+			continue;
+		err = patched(run, scene, &u);
+		if (err || !is_judged(p, &listed, &u))
+			continue;
+		unlisted.images++;
+		if (!is_listed(&listed, vad) && !remember(run, &unlisted, &u))
+			err = &vds_enomem;
 	}
-	return err;
+	return err ? err : report_unlisted(run, scene, p, &unlisted);
 }

@@ -2,60 +2,136 @@
 /* Rules about one group of views: who maps the same memory, and how. */
 #include <string.h>
 
+#include <vadose/table.h>
+
 #include "findings.h"
 
-static const struct vds_view *view_at(const struct scene *scene,
-				      const struct vds_share_group *group,
-				      size_t i)
+/* One group of views, and what its views may do. */
+struct look {
+	struct vds_run *run;
+	const struct scene *scene;
+	const struct vds_share_group *group;
+	const struct vds_section *section;	/* NULL: not known */
+	struct rights *rights;	/* by view of the group */
+};
+
+struct rights {
+	bool writes;		/* to what others see: not a copy on write */
+	bool executes;
+	bool changed;		/* executes now, by its page tables alone */
+};
+
+static const struct vds_view *view_at(const struct look *l, size_t i)
 {
-	return scene->sharing->views[group->first_view + i];
+	return l->scene->sharing->views[l->group->first_view + i];
 }
 
-static bool writes(const struct vds_view *view)
+static const struct vds_process *process_of(const struct look *l, size_t i)
 {
-	return vds_protection_writable(view->protection) &&
-	       !vds_protection_copy_on_write(view->protection);
+	return vds_process_at(l->run, view_at(l, i)->process);
 }
 
-static bool executes(const struct vds_view *view)
+static bool see_executable(void *ctx, const struct vds_table_entry *e)
 {
-	return vds_protection_executable(view->protection);
+	bool *found = ctx;
+	*found = !e->why && e->valid && e->executable;
+	return !*found;
 }
 
-static bool is_anonymous(const struct scene *scene,
-			 const struct vds_section *section)
+/*
+ * The initial protection is what the view was mapped with; VirtualProtect()
+ * changes entries of the page tables, and leaves it as it was.
+ */
+static void look_at_rights(struct look *l, size_t i)
+{
+	const struct vds_view *view = view_at(l, i);
+	const struct vds_process *p = process_of(l, i);
+	struct rights *r = &l->rights[i];
+	r->writes = vds_protection_writable(view->protection) &&
+		    !vds_protection_copy_on_write(view->protection);
+	r->executes = vds_protection_executable(view->protection);
+	if (r->executes || !p || !view->has_pages)
+		return;
+	/* A damaged VAD may end where others are; the section's end doesn't. */
+	uint64_t len = (view->last_page - view->first_page + 1) * 4096;
+	uint64_t end = view->start + len - 1;
+	vds_tables_walk(p, view->start, end < view->end ? end : view->end,
+			see_executable, &r->changed);
+	r->executes = r->changed;
+}
+
+enum naming { NAMED, ANONYMOUS, NAME_UNKNOWN };
+
+/*
+ * A section whose control area counts more section objects than were found has
+ * one whose name is not known: object directories lie in paged memory.
+ */
+static enum naming naming_of(const struct look *l)
 {
 	enum vds_why why;
-	return !vds_section_name(scene->names, section->control_area, &why) &&
-	       why == VDS_NOT_APPLICABLE;
+	size_t count, found = 0;
+	if (vds_section_name(l->scene->names, l->section->control_area, &why))
+		return NAMED;
+	const struct vds_section_object *objects =
+		vds_section_objects(l->scene->names, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (objects[i].control_area == l->section->control_area)
+			found += objects[i].name_why == VDS_NOT_APPLICABLE;
+	}
+	return why == VDS_NOT_APPLICABLE &&
+	       found >= l->section->section_references ?
+		       ANONYMOUS : NAME_UNKNOWN;
 }
 
-static struct vds_error *emit_about(struct finding *f, struct vds_run *run,
-				    const struct scene *scene,
+static struct vds_error *emit_about(struct finding *f, const struct look *l,
 				    const struct vds_view *view)
 {
 	f->view = view;
-	f->process = vds_process_at(run, view->process);
+	f->process = vds_process_at(l->run, view->process);
 	f->eprocess = view->eprocess;
 	if (f->process && !f->process->selected)
 		return NULL;
-	return finding_emit(f, run, scene);
+	finding_threads(f, l->scene, f->process, view->start, view->end);
+	return finding_emit(f, l->run, l->scene);
+}
+
+/* Such a program may be host to anything: svchost.exe, dllhost.exe, ... */
+static bool is_windows_program(const struct vds_process *p)
+{
+	return p->path && (vds_match("*\\Windows\\System32\\*", p->path) ||
+			   vds_match("*\\Windows\\SysWOW64\\*", p->path));
 }
 
 /* What two views of one section have against them, beyond the rule. */
-static void add_pair(struct finding *f, struct vds_run *run,
-		     const struct vds_share_group *group,
-		     const struct vds_view *a, const struct vds_view *b)
+static void add_pair(struct finding *f, const struct look *l, size_t i,
+		     size_t k)
 {
-	const struct vds_process *pa = vds_process_at(run, a->process);
-	const struct vds_process *pb = vds_process_at(run, b->process);
-	finding_view(f, run, a);
-	finding_view(f, run, b);
-	if (pa && pb && other_session(pa, pb))
-		finding_add(f, "cross_session", "another session");
-	if (pa && pb && same_program(pa, pb))
-		finding_add(f, "same_program", "the same program");
-	if (group->grade == VDS_GRADE_HARDWARE && a->proven && b->proven)
+	const struct vds_view *a = view_at(l, i), *b = view_at(l, k);
+	const struct vds_process *p = process_of(l, i), *q = process_of(l, k);
+	finding_view(f, l->run, a);
+	finding_view(f, l->run, b);
+	if (p && q) {
+		const struct who *wa = &l->scene->who[p->index];
+		const struct who *wb = &l->scene->who[q->index];
+		if (other_session(p, q))
+			finding_add(f, "cross_session", "another session");
+		if (other_user(wa, wb))
+			finding_add(f, "cross_user", "another user");
+		if (other_integrity(wa, wb))
+			finding_add(f, "cross_integrity",
+				    "another level of integrity");
+		if (other_container(wa, wb))
+			finding_add(f, "cross_container",
+				    "another AppContainer, or none");
+		if (is_low_beside_system(wa, wb))
+			finding_add(f, "low_beside_system",
+				    "one of low integrity, the other the system's");
+		if (same_program(p, q) && !is_windows_program(p))
+			finding_add(f, "same_program", "the same program");
+		else if (p->pid == q->ppid || q->pid == p->ppid)
+			finding_add(f, "parent", "one started the other");
+	}
+	if (l->group->grade == VDS_GRADE_HARDWARE && a->proven && b->proven)
 		finding_add(f, "proven", "page tables of both prove it");
 }
 
@@ -69,92 +145,135 @@ static unsigned int pid_of(const struct vds_process *p)
 	return p ? p->pid : 0;
 }
 
-/* Some writer that is another process than @than; NULL if there is none. */
-static const struct vds_view *find_writer(const struct scene *scene,
-					  const struct vds_share_group *group,
-					  const struct vds_view *than,
-					  bool also_executes)
+#define NO_VIEW SIZE_MAX
+
+/*
+ * Some view of another process than that of view @than which may write, and
+ * execute if @executes; one that may not execute is preferred if not.
+ */
+static size_t find_writer(const struct look *l, size_t than, bool executes)
 {
-	for (size_t i = 0; i < group->num_views; i++) {
-		const struct vds_view *view = view_at(scene, group, i);
-		if (view->process != than->process && writes(view) &&
-		    executes(view) == also_executes)
-			return view;
+	size_t found = NO_VIEW;
+	for (size_t i = 0; i < l->group->num_views; i++) {
+		if (view_at(l, i)->process == view_at(l, than)->process ||
+		    !l->rights[i].writes)
+			continue;
+		if (l->rights[i].executes == executes)
+			return i;
+		if (!executes && found == NO_VIEW)
+			found = i;
 	}
-	return NULL;
+	return found;
 }
 
-static struct vds_error *writer_and_runner(struct vds_run *run,
-					   const struct scene *scene,
-					   const struct vds_share_group *group,
-					   const struct vds_section *section,
-					   const struct vds_view *view)
+/* One writes, another executes. Where both may do both: see rwx_shared(). */
+static struct vds_error *writer_and_runner(const struct look *l, size_t i)
 {
+	const struct vds_view *view = view_at(l, i);
+	size_t k = find_writer(l, i, false);
 	struct finding f;
-	const struct vds_view *writer = find_writer(scene, group, view, false);
-	if (!executes(view) || writes(view) || !writer ||
-	    !finding_init(&f, scene, "rw-here-rx-there"))
+	if (!l->rights[i].executes || k == NO_VIEW ||
+	    (l->rights[i].writes && l->rights[k].executes) ||
+	    !finding_init(&f, l->scene, "rw-here-rx-there"))
 		return NULL;
-	const struct vds_process *w = vds_process_at(run, writer->process);
-	add_pair(&f, run, group, view, writer);
-	if (!is_anonymous(scene, section))
+	const struct vds_process *w = process_of(l, k);
+	add_pair(&f, l, i, k);
+	if (l->rights[i].changed)
+		finding_add(&f, "made_executable",
+			    "it was made executable after it was mapped");
+	if (l->section->backing == VDS_BACKING_DATA)
+		finding_add(&f, "named", "it is a file's memory");
+	else if (naming_of(l) == NAMED)
 		finding_add(&f, "named", "the section has a name");
 	f.message = vds_sprintf(
-		run, "memory that %s (PID %u) may write at 0x%llx can be executed here",
-		name_of(w), pid_of(w), (unsigned long long)writer->start);
-	return emit_about(&f, run, scene, view);
+		l->run, "memory that %s (PID %u) may write at 0x%llx can be executed here",
+		name_of(w), pid_of(w), (unsigned long long)view_at(l, k)->start);
+	return emit_about(&f, l, view);
 }
 
-static struct vds_error *rwx_shared(struct vds_run *run,
-				    const struct scene *scene,
-				    const struct vds_share_group *group,
-				    const struct vds_section *section,
-				    const struct vds_view *view)
+static bool made_it(const struct look *l, const struct vds_process *p)
+{
+	return p && !l->section->creator_why &&
+	       p->pid == l->section->creator_pid;
+}
+
+static struct vds_error *rwx_shared(const struct look *l, size_t i)
 {
 	struct finding f;
-	const struct vds_view *other = find_writer(scene, group, view, true);
-	const struct vds_process *p = vds_process_at(run, view->process);
-	bool creator = p && !section->creator_why &&
-		       p->pid == section->creator_pid;
-	if (!writes(view) || !executes(view) || !other || creator ||
-	    !finding_init(&f, scene, "rwx-shared"))
+	size_t k = find_writer(l, i, true);
+	if (!l->rights[i].writes || !l->rights[i].executes || k == NO_VIEW ||
+	    made_it(l, process_of(l, i)) ||
+	    !finding_init(&f, l->scene, "rwx-shared"))
 		return NULL;
-	add_pair(&f, run, group, view, other);
+	add_pair(&f, l, i, k);
 	f.message = vds_sprintf(
-		run, "%zu processes share memory that may be written and executed",
-		group->num_processes);
-	return emit_about(&f, run, scene, view);
+		l->run, "%zu processes share memory that may be written and executed",
+		l->group->num_processes);
+	return emit_about(&f, l, view_at(l, i));
 }
 
-static struct vds_error *cross_session(struct vds_run *run,
-				       const struct scene *scene,
-				       const struct vds_share_group *group,
-				       const struct vds_section *section,
-				       const struct vds_view *view, bool *told)
+/* How many boundaries lie between the processes of two views. */
+static unsigned int boundaries(const struct look *l, size_t i, size_t k)
 {
+	const struct vds_process *p = process_of(l, i), *q = process_of(l, k);
+	if (!p || !q || p->index == q->index)
+		return 0;
+	const struct who *a = &l->scene->who[p->index];
+	const struct who *b = &l->scene->who[q->index];
+	return (unsigned int)other_session(p, q) + other_user(a, b) +
+	       other_integrity(a, b) + other_container(a, b);
+}
+
+/* Writers of one section that are compared with each other. */
+#define MAX_WRITERS 64
+
+/*
+ * Both write, over a boundary: one row a section, about the pair with most
+ * boundaries between it, and of that about who did not make the section.
+ */
+static struct vds_error *cross_boundary(const struct look *l)
+{
+	size_t writers[MAX_WRITERS], n = 0, best_i = 0, best_k = 0;
+	unsigned int most = 0;
 	struct finding f;
-	const struct vds_process *p = vds_process_at(run, view->process);
-	if (!p || !writes(view) || executes(view) ||
-	    !is_anonymous(scene, section))
+	if (!finding_init(&f, l->scene, "cross-boundary-writable"))
 		return NULL;
-	if (!section->creator_why && section->creator_pid == p->pid)
-		return NULL;
-	for (size_t i = 0; i < group->num_views; i++) {
-		const struct vds_view *other = view_at(scene, group, i);
-		const struct vds_process *q =
-			vds_process_at(run, other->process);
-		if (!q || !writes(other) || !other_session(p, q))
-			continue;
-		if (!finding_init(&f, scene, "cross-session-writable"))
-			return NULL;
-		add_pair(&f, run, group, view, other);
-		*told = true;
-		f.message = vds_sprintf(
-			run, "unnamed memory is written here and by %s (PID %u) in session %u",
-			name_of(q), q->pid, q->session);
-		return emit_about(&f, run, scene, view);
+	for (size_t i = 0; i < l->group->num_views && n < MAX_WRITERS; i++) {
+		const struct vds_process *p = process_of(l, i);
+		if (p && l->rights[i].writes && !l->rights[i].executes &&
+		    !vds_rule_excepts(f.rule, p->path))
+			writers[n++] = i;
 	}
-	return NULL;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < n; k++) {
+			unsigned int count = boundaries(l, writers[i],
+							writers[k]);
+			if (count <= most ||
+			    made_it(l, process_of(l, writers[i])))
+				continue;
+			most = count;
+			best_i = writers[i];
+			best_k = writers[k];
+		}
+	}
+	if (!most)
+		return NULL;
+	const struct vds_process *q = process_of(l, best_k);
+	enum naming naming = naming_of(l);
+	const struct vds_process *p = process_of(l, best_i);
+	add_pair(&f, l, best_i, best_k);
+	if (is_windows_program(p) && is_windows_program(q))
+		finding_add(&f, "windows_programs",
+			    "both are programs of Windows");
+	if (naming == NAMED)
+		finding_add(&f, "named", "the section has a name");
+	else if (naming == NAME_UNKNOWN)
+		finding_add(&f, "name_unknown",
+			    "whether it has a name is not known");
+	f.message = vds_sprintf(
+		l->run, "memory is written here and by %s (PID %u), over %u of the boundaries session, user, integrity, AppContainer",
+		name_of(q), q->pid, most);
+	return emit_about(&f, l, view_at(l, best_i));
 }
 
 /* The process's own program: its image base lies in the view. */
@@ -163,45 +282,45 @@ static bool is_program(const struct vds_process *p, const struct vds_view *view)
 	return p && p->image_base >= view->start && p->image_base <= view->end;
 }
 
-static struct vds_error *image_without_file(struct vds_run *run,
-					    const struct scene *scene,
-					    const struct vds_section *section,
+static struct vds_error *image_without_file(const struct look *l,
 					    const struct vds_view *view)
 {
+	const struct vds_section *section = l->section;
 	struct finding f;
-	const struct vds_process *p = vds_process_at(run, view->process);
+	const struct vds_process *p = vds_process_at(l->run, view->process);
 	/* A file that only the VAD names is not the control area's. */
 	bool gone = !section->file_object || section->file_from_view;
 	const char *rule = gone ? "no-image-file" : "ghosted-image";
 	if ((!gone && !section->file_deleted) ||
-	    !finding_init(&f, scene, rule))
+	    !finding_init(&f, l->scene, rule))
 		return NULL;
-	finding_view(&f, run, view);
+	finding_view(&f, l->run, view);
 	if (!is_program(p, view))
 		finding_add(&f, "not_the_program",
 			    "it is not the process's own program");
 	f.message = gone ? "an image is mapped that has no file" :
-			   vds_sprintf(run, "the file of this image is deleted or pending deletion: %s",
+			   vds_sprintf(l->run, "the file of this image is deleted or pending deletion: %s",
 				       section->file_name ? section->file_name :
 							    "(name unavailable)");
-	return emit_about(&f, run, scene, view);
+	return emit_about(&f, l, view);
 }
 
-static struct vds_error *unaccounted(struct vds_run *run,
-				     const struct scene *scene,
+static struct vds_error *unaccounted(const struct look *l,
 				     const struct vds_view *view)
 {
 	struct finding f;
-	const struct vds_process *p = vds_process_at(run, view->process);
+	const struct vds_process *p = vds_process_at(l->run, view->process);
 	if (view->sources != VDS_VIEW_IN_LIST ||
-	    !finding_init(&f, scene, "view-unaccounted"))
+	    !finding_init(&f, l->scene, "view-unaccounted"))
 		return NULL;
-	finding_view(&f, run, view);
-	if (executes(view))
+	finding_view(&f, l->run, view);
+	if (vds_protection_executable(view->protection))
 		finding_add(&f, "executable", "it may be executed");
 	if (!p)
 		finding_add(&f, "unknown_process",
 			    "no list of processes has its process");
+	else if (p->exited)
+		finding_add(&f, "exited", "its process has ended");
 	/* A tree that lost a subtree has fewer nodes than it should. */
 	if (p) {
 		uint64_t count = 0;
@@ -213,30 +332,23 @@ static struct vds_error *unaccounted(struct vds_run *run,
 				    "the VAD tree has lost more than this node");
 	}
 	f.message = "only the section's own list of views knows this view";
-	return emit_about(&f, run, scene, view);
+	return emit_about(&f, l, view);
 }
 
-static struct vds_error *look_at_view(struct vds_run *run,
-				      const struct scene *scene,
-				      const struct vds_share_group *group,
-				      const struct vds_view *view,
-				      bool *told)
+/* Memory of which one process may write what another executes. */
+static struct vds_error *look_at_memory(const struct look *l)
 {
-	const struct vds_section *section = view->section;
-	struct vds_error *err = unaccounted(run, scene, view);
-	if (err || !section || section->why || group->known)
+	struct vds_error *err = NULL;
+	for (size_t i = 0; !err && i < l->group->num_views; i++) {
+		err = writer_and_runner(l, i);
+		if (!err)
+			err = rwx_shared(l, i);
+	}
+	/* Who may write to a file is the file's own matter. */
+	if (err || l->section->backing != VDS_BACKING_PAGEFILE)
 		return err;
-	if (section->backing == VDS_BACKING_IMAGE)
-		return image_without_file(run, scene, section, view);
-	if (section->backing != VDS_BACKING_PAGEFILE)
-		return NULL;
-	err = writer_and_runner(run, scene, group, section, view);
-	if (!err)
-		err = rwx_shared(run, scene, group, section, view);
 	/* All its views say the same: one row for the group. */
-	if (!err && !*told)
-		err = cross_session(run, scene, group, section, view, told);
-	return err;
+	return cross_boundary(l);
 }
 
 /* Did a process with this PID end, or is there none? */
@@ -251,38 +363,62 @@ static bool has_ended(struct vds_run *run, uint32_t pid)
 	return ended;
 }
 
-static struct vds_error *dead_creator(struct vds_run *run,
-				      const struct scene *scene,
-				      const struct vds_share_group *group)
+static struct vds_error *dead_creator(const struct look *l)
 {
-	const struct vds_view *view = view_at(scene, group, 0);
-	const struct vds_section *section = view->section;
+	const struct vds_section *section = l->section;
 	struct finding f;
-	if (!section || section->why || section->creator_why ||
-	    !section->creator_pid || group->known ||
-	    section->backing != VDS_BACKING_PAGEFILE ||
-	    !has_ended(run, section->creator_pid) ||
-	    !finding_init(&f, scene, "dead-creator"))
+	bool executable = false;
+	if (section->creator_why || !section->creator_pid ||
+	    !has_ended(l->run, section->creator_pid) ||
+	    !finding_init(&f, l->scene, "dead-creator"))
 		return NULL;
-	finding_view(&f, run, view);
-	if (group->executable)
+	for (size_t i = 0; i < l->group->num_views; i++) {
+		executable |= l->rights[i].executes;
+		finding_view(&f, l->run, view_at(l, i));
+	}
+	if (executable)
 		finding_add(&f, "executable", "some view may be executed");
-	if (is_anonymous(scene, section))
+	if (naming_of(l) == ANONYMOUS)
 		finding_add(&f, "unnamed", "the section has no name");
 	f.message = vds_sprintf(
-		run, "PID %u, which made this section, has ended; %zu processes map it",
-		section->creator_pid, group->num_processes);
-	return emit_about(&f, run, scene, view);
+		l->run, "PID %u, which made this section, has ended; %zu processes map it",
+		section->creator_pid, l->group->num_processes);
+	return emit_about(&f, l, view_at(l, 0));
+}
+
+static struct vds_error *look_at_section(struct look *l)
+{
+	struct vds_error *err = NULL;
+	size_t n = l->group->num_views;
+	if (l->section->backing == VDS_BACKING_IMAGE) {
+		for (size_t i = 0; !err && i < n; i++)
+			err = image_without_file(l, view_at(l, i));
+		return err;
+	}
+	/* A file's pages can be written and executed like any others. */
+	bool pagefile = l->section->backing == VDS_BACKING_PAGEFILE;
+	if (!pagefile && l->section->backing != VDS_BACKING_DATA)
+		return NULL;
+	l->rights = vds_alloc(l->run, n, sizeof(*l->rights));
+	if (!l->rights)
+		return &vds_enomem;
+	for (size_t i = 0; i < n; i++)
+		look_at_rights(l, i);
+	if (pagefile)
+		err = dead_creator(l);
+	return err ? err : look_at_memory(l);
 }
 
 struct vds_error *find_in_group(struct vds_run *run, const struct scene *scene,
 				size_t index)
 {
-	const struct vds_share_group *group = &scene->sharing->groups[index];
-	struct vds_error *err = dead_creator(run, scene, group);
-	bool told = false;
-	for (size_t i = 0; !err && i < group->num_views; i++)
-		err = look_at_view(run, scene, group, view_at(scene, group, i),
-				   &told);
-	return err;
+	struct look l = {.run = run, .scene = scene,
+			 .group = &scene->sharing->groups[index]};
+	struct vds_error *err = NULL;
+	for (size_t i = 0; !err && i < l.group->num_views; i++)
+		err = unaccounted(&l, view_at(&l, i));
+	l.section = view_at(&l, 0)->section;
+	if (err || !l.section || l.section->why || l.group->known)
+		return err;
+	return look_at_section(&l);
 }

@@ -81,6 +81,19 @@ static enum vds_why take_sections(vds_pe_read_fn *read, void *ctx,
 	return VDS_PRESENT;
 }
 
+/* Bytes of the optional header before its directories. */
+static uint32_t optional_size(bool is_64)
+{
+	return is_64 ? 112 : 96;
+}
+
+/* As many as are stated and there. */
+static uint32_t num_directories(const uint8_t *raw, uint32_t len,
+				uint32_t fixed)
+{
+	return VDS_MIN(vds_le32(raw + fixed - 4), (len - fixed) / 8);
+}
+
 static enum vds_why take_optional(const uint8_t *raw, uint32_t len,
 				  struct vds_pe *pe)
 {
@@ -88,14 +101,13 @@ static enum vds_why take_optional(const uint8_t *raw, uint32_t len,
 	pe->is_64 = magic == MAGIC_PE32_PLUS;
 	if (!pe->is_64 && magic != MAGIC_PE32)
 		return VDS_BAD_DATA;
-	uint32_t fixed = pe->is_64 ? 112 : 96;
+	uint32_t fixed = optional_size(pe->is_64);
 	if (len < fixed)
 		return VDS_BAD_DATA;
 	pe->image_base = pe->is_64 ? vds_le64(raw + 24) : vds_le32(raw + 28);
 	pe->image_size = vds_le32(raw + 56);
 	pe->header_size = vds_le32(raw + 60);
-	uint32_t count = VDS_MIN(vds_le32(raw + fixed - 4),
-				 (len - fixed) / 8);
+	uint32_t count = num_directories(raw, len, fixed);
 	take_directory(raw + fixed, count, DIRECTORY_EXPORT, &pe->exports);
 	take_directory(raw + fixed, count, DIRECTORY_RELOCATION,
 		       &pe->relocations);
@@ -103,33 +115,62 @@ static enum vds_why take_optional(const uint8_t *raw, uint32_t len,
 	return VDS_PRESENT;
 }
 
-enum vds_why vds_pe_parse(vds_pe_read_fn *read, void *ctx, struct vds_pe *ret)
+struct headers {
+	uint8_t optional[OPTIONAL_MAX];
+	uint32_t len;		/* of it */
+	uint32_t table, sections;	/* where the section table is, entries */
+};
+
+static enum vds_why read_headers(vds_pe_read_fn *read, void *ctx,
+				 struct headers *h)
 {
-	uint8_t dos[64], coff[COFF_SIZE], optional[OPTIONAL_MAX];
-	uint32_t at, table;
-	struct vds_pe pe = {0};
+	uint8_t dos[64], coff[COFF_SIZE];
 	enum vds_why why = read(ctx, 0, dos, sizeof(dos));
 	if (why)
 		return why;
-	at = vds_le32(dos + 0x3c);
+	uint32_t at = vds_le32(dos + 0x3c);
 	if (memcmp(dos, "MZ", 2))
 		return VDS_BAD_DATA;
 	why = read_at(read, ctx, at, 0, coff, sizeof(coff));
 	if (why)
 		return why;
-	uint32_t sections = vds_le16(coff + 6), size = vds_le16(coff + 20);
-	if (memcmp(coff, "PE\0", 4) || sections > VDS_PE_MAX_SECTIONS ||
-	    size < 2 || !add_u32(at, COFF_SIZE + size, &table))
+	uint32_t size = vds_le16(coff + 20);
+	h->sections = vds_le16(coff + 6);
+	if (memcmp(coff, "PE\0", 4) || h->sections > VDS_PE_MAX_SECTIONS ||
+	    size < 2 || !add_u32(at, COFF_SIZE + size, &h->table))
 		return VDS_BAD_DATA;
-	uint32_t len = VDS_MIN(size, OPTIONAL_MAX);
-	why = read_at(read, ctx, at, COFF_SIZE, optional, len);
+	h->len = VDS_MIN(size, OPTIONAL_MAX);
+	return read_at(read, ctx, at, COFF_SIZE, h->optional, h->len);
+}
+
+enum vds_why vds_pe_parse(vds_pe_read_fn *read, void *ctx, struct vds_pe *ret)
+{
+	struct headers h;
+	struct vds_pe pe = {0};
+	enum vds_why why = read_headers(read, ctx, &h);
 	if (!why)
-		why = take_optional(optional, len, &pe);
+		why = take_optional(h.optional, h.len, &pe);
 	if (!why)
-		why = take_sections(read, ctx, table, sections, &pe);
+		why = take_sections(read, ctx, h.table, h.sections, &pe);
 	if (!why)
 		*ret = pe;
 	return why;
+}
+
+enum vds_why vds_pe_directory_at(vds_pe_read_fn *read, void *ctx,
+				 uint32_t index, struct vds_pe_directory *ret)
+{
+	struct headers h;
+	struct vds_pe pe = {0};
+	enum vds_why why = read_headers(read, ctx, &h);
+	if (!why)
+		why = take_optional(h.optional, h.len, &pe);
+	if (why)
+		return why;
+	uint32_t fixed = optional_size(pe.is_64);
+	take_directory(h.optional + fixed,
+		       num_directories(h.optional, h.len, fixed), index, ret);
+	return ret->size ? VDS_PRESENT : VDS_NOT_APPLICABLE;
 }
 
 const struct vds_pe_section *vds_pe_section_at(const struct vds_pe *pe,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/str.h"
 #include "base/util.h"
 
 #define MAX_RULES 256
@@ -67,6 +68,22 @@ int64_t vds_rule_param(const struct vds_rule *rule, const char *name)
 			return r->params[i].value;
 	}
 	return 0;
+}
+
+bool vds_rule_excepts(const struct vds_rule *rule, const char *path)
+{
+	char glob[256];
+	for (const char *s = rule->except; path && *s;) {
+		size_t len = strcspn(s, "|");
+		if (len < sizeof(glob)) {
+			memcpy(glob, s, len);
+			glob[len] = 0;
+			if (vds_glob_match(glob, path))
+				return true;
+		}
+		s += len + (s[len] == '|');
+	}
+	return false;
 }
 
 enum vds_severity vds_rules_severity(const struct vds_rules *rules,
@@ -215,6 +232,7 @@ static struct vds_error *read_rule_key(struct reader *r, void *ctx,
 		{"name", &p->name}, {"version", &p->version},
 		{"tactic", &p->tactic}, {"technique", &p->technique},
 		{"confidence", &p->confidence}, {"benign", &p->benign},
+		{"except", &p->except},
 	};
 	for (size_t i = 0; i < VDS_ARRAY_SIZE(texts); i++) {
 		if (!strcmp(key, texts[i].key))
@@ -244,7 +262,7 @@ static struct vds_error *read_rule(struct reader *r, void *ctx, const char *id)
 			return &vds_enomem;
 		rule->public = (struct vds_rule){
 			.id = id, .name = "", .version = "", .tactic = "",
-			.technique = "", .confidence = "", .benign = "",
+			.technique = "", .confidence = "", .benign = "", .except = "",
 			.enabled = true,
 		};
 		rules->rules[rules->count++] = rule;

@@ -106,6 +106,26 @@ START_TEST(headers_are_read)
 }
 END_TEST
 
+START_TEST(directories_are_read_by_index)
+{
+	uint32_t end = SIZE;
+	struct vds_pe_directory d;
+	make();
+	ck_assert_int_eq(vds_pe_directory_at(read_bytes, &end, VDS_PE_CLR, &d),
+			 VDS_NOT_APPLICABLE);
+	put_directory(VDS_PE_CLR, 0x2048, 72);
+	ck_assert_int_eq(vds_pe_directory_at(read_bytes, &end, VDS_PE_CLR, &d),
+			 VDS_PRESENT);
+	ck_assert_uint_eq(d.rva, 0x2048);
+	ck_assert_uint_eq(d.size, 72);
+	ck_assert_int_eq(vds_pe_directory_at(read_bytes, &end, 16, &d),
+			 VDS_NOT_APPLICABLE);
+	vds_put_le16(image + 0x80 + 24, 0);
+	ck_assert_int_eq(vds_pe_directory_at(read_bytes, &end, VDS_PE_CLR, &d),
+			 VDS_BAD_DATA);
+}
+END_TEST
+
 START_TEST(what_is_no_image_is_bad_data)
 {
 	uint32_t end = SIZE;
@@ -186,6 +206,7 @@ int main(void)
 	Suite *suite = suite_create("pe");
 	TCase *tests = tcase_create("pe");
 	tcase_add_test(tests, headers_are_read);
+	tcase_add_test(tests, directories_are_read_by_index);
 	tcase_add_test(tests, what_is_no_image_is_bad_data);
 	tcase_add_test(tests,
 		       the_nearest_export_lies_before_in_the_same_section);

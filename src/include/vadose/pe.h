@@ -51,6 +51,13 @@ struct vds_pe {
 /* Reads the headers. BAD_DATA if there is no PE image. */
 VDS_EXPORT enum vds_why vds_pe_parse(vds_pe_read_fn *read, void *ctx,
 				     struct vds_pe *ret);
+/* Indices of the optional header's data directories (IMAGE_DIRECTORY_ENTRY_*). */
+#define VDS_PE_CLR 14u	/* of managed code */
+
+/* Any data directory by its index. NOT_APPLICABLE if the image has none such. */
+VDS_EXPORT enum vds_why
+vds_pe_directory_at(vds_pe_read_fn *read, void *ctx, uint32_t index,
+		    struct vds_pe_directory *ret);
 /* The section that @rva lies in, or NULL. */
 VDS_EXPORT const struct vds_pe_section *
 vds_pe_section_at(const struct vds_pe *pe, uint32_t rva);

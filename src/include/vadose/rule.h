@@ -33,6 +33,9 @@ struct vds_rule {
 	const char *benign;	/* its commonest harmless explanation */
 	int64_t score;		/* what the rule alone weighs */
 	bool enabled;
+	/* Programs that the rule leaves alone: globs over NT paths, with '|'
+	 * between them; see vds_rule_excepts(). */
+	const char *except;
 };
 
 struct vds_rules;
@@ -51,6 +54,9 @@ VDS_EXPORT const struct vds_rule *vds_rule_find(const struct vds_rules *rules,
 /* A parameter of the rule ("cross_session"); 0 if the rule has none such. */
 VDS_EXPORT int64_t vds_rule_param(const struct vds_rule *rule,
 				  const char *name);
+/* Is the program @path (NULL: not known) one that the rule leaves alone? */
+VDS_EXPORT bool vds_rule_excepts(const struct vds_rule *rule,
+				 const char *path);
 /* The severity that a total score has. */
 VDS_EXPORT enum vds_severity vds_rules_severity(const struct vds_rules *rules,
 						int64_t score);
