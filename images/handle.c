@@ -94,22 +94,6 @@ static void create_table(struct world *w, struct table *t, uint32_t highest)
 		      "NextHandleNeedingPool", t->entries * 4);
 }
 
-static uint64_t object_of(struct world *w, const struct handle *h)
-{
-	const struct process *p;
-
-	switch (h->kind) {
-	case OBJECT_SECTION:
-		return h->section->object_va;
-	case OBJECT_FILE:
-		return h->section->file_object;
-	case OBJECT_PROCESS:
-		p = scene_find_process(w->scene, h->pid);
-		return p ? p->eprocess : 0;
-	}
-	return 0;
-}
-
 static void build_for(struct world *w, struct process *p)
 {
 	static const char type[] = "_HANDLE_TABLE";
@@ -130,7 +114,7 @@ static void build_for(struct world *w, struct process *p)
 	(void)put_opt(w, &w->kernel, t.va, type, "HandleCount",
 		      p->num_handles);
 	for (struct handle *h = p->handles; h; h = h->next) {
-		h->object_va = object_of(w, h);
+		h->object_va = handle_object(w, h);
 		if (!h->object_va)
 			world_fail(w, place_error(h->place,
 				"the handle has no object"));

@@ -119,7 +119,27 @@ struct handle_args {
 	struct scene *scene;
 	struct handle handle;
 	const char *section, *file;
+	uint32_t thread, token;	/* PIDs */
+	const char *names[4];	/* of OBJECT_KEY and those that follow */
+	bool device;
 };
+
+/* The kinds that are told by a PID or by a name. */
+static void choose_object(struct handle_args *a)
+{
+	struct handle *h = &a->handle;
+
+	h->kind = a->section ? OBJECT_SECTION : a->file ? OBJECT_FILE
+		: a->thread ? OBJECT_THREAD : a->token ? OBJECT_TOKEN
+		: a->device ? OBJECT_DEVICE : OBJECT_PROCESS;
+	if (a->thread || a->token)
+		h->pid = a->thread ? a->thread : a->token;
+	for (unsigned int i = 0; i < VDS_ARRAY_SIZE(a->names); i++)
+		if (a->names[i]) {
+			h->kind = (enum object_kind)(OBJECT_KEY + i);
+			h->name = a->names[i];
+		}
+}
 
 static struct vds_error *add_handle(struct process *process, void *arg)
 {
@@ -141,6 +161,13 @@ struct vds_error *recipe_handle(struct scene *scene, struct line *line)
 		KEY(handle_args, "section", OPT_TEXT, section),
 		KEY(handle_args, "file", OPT_TEXT, file),
 		KEY(handle_args, "process", OPT_U32, handle.pid),
+		KEY(handle_args, "thread", OPT_U32, thread),
+		KEY(handle_args, "token", OPT_U32, token),
+		KEY(handle_args, "key", OPT_TEXT, names[0]),
+		KEY(handle_args, "event", OPT_TEXT, names[1]),
+		KEY(handle_args, "mutant", OPT_TEXT, names[2]),
+		KEY(handle_args, "directory", OPT_TEXT, names[3]),
+		KEY(handle_args, "device", OPT_FLAG, device),
 		KEY(handle_args, "access", OPT_U32, handle.access),
 		KEY(handle_args, "value", OPT_U32, handle.value),
 	};
@@ -154,8 +181,7 @@ struct vds_error *recipe_handle(struct scene *scene, struct line *line)
 	if (err)
 		return err;
 	const char *id = a.section ? a.section : a.file;
-	a.handle.kind = a.section ? OBJECT_SECTION
-		      : a.file ? OBJECT_FILE : OBJECT_PROCESS;
+	choose_object(&a);
 	if (id) {
 		a.handle.section = scene_find_section(scene, id);
 		if (!a.handle.section)

@@ -114,6 +114,13 @@ enum object_kind {
 	OBJECT_SECTION,
 	OBJECT_PROCESS,
 	OBJECT_FILE,
+	OBJECT_THREAD,		/* the first of a process */
+	OBJECT_TOKEN,		/* of a process */
+	OBJECT_KEY,		/* those below have a name, or "" */
+	OBJECT_EVENT,
+	OBJECT_MUTANT,
+	OBJECT_DIRECTORY,
+	OBJECT_DEVICE,		/* a file object that is a device's own */
 };
 
 struct handle {
@@ -122,7 +129,8 @@ struct handle {
 	struct process *owner;
 	enum object_kind kind;
 	struct section *section;
-	uint32_t pid;		/* OBJECT_PROCESS */
+	uint32_t pid;		/* OBJECT_PROCESS, THREAD, TOKEN */
+	const char *name;	/* OBJECT_KEY and below */
 	uint32_t access;
 	uint32_t value;		/* the handle, 0 = next free */
 	uint64_t object_va;	/* body; set while building */

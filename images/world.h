@@ -221,6 +221,7 @@ void views_map(struct world *w, struct process *p);
 void view_make_copy(struct world *w, struct view *v, uint32_t page);
 void vads_build(struct world *w, struct process *p);
 void handles_build(struct world *w);
+uint64_t handle_object(struct world *w, const struct handle *h);
 void pfn_build(struct world *w);
 /* Before views are mapped, since private copies start as copies; and after. */
 void contents_sections(struct world *w);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What each process holds open, with the type and name of each object. */
+#include "handle_access.h"
+
 #include <vadose/columns.h>
 #include <vadose/handle.h>
 #include <vadose/plugin.h>
@@ -12,6 +14,7 @@ enum {
 	OBJECT,
 	TYPE,
 	ACCESS,
+	ACCESS_WORDS,
 	ATTRIBUTES,
 	OBJECT_NAME,
 	TARGET_PID,
@@ -31,12 +34,17 @@ static const struct vds_column columns[] = {
 		  "name of the object's type", NULL},
 	[ACCESS] = {"handle.access", VDS_KIND_HEX, 0, "Access", NULL,
 		    "granted access mask", NULL},
+	[ACCESS_WORDS] = {"handle.access_words", VDS_KIND_FLAGS,
+			  VDS_COLUMN_WIDE, "Rights", NULL,
+			  "the same in the SDK's words for this type; bits "
+			  "without a name as a number", NULL},
 	[ATTRIBUTES] = {"handle.attributes", VDS_KIND_FLAGS, VDS_COLUMN_WIDE,
 			"Attributes", NULL,
 			"protect_close, inherit, audit", NULL},
 	[OBJECT_NAME] = {"handle.name", VDS_KIND_STR, 0, "Object name", NULL,
-			 "path of a file, file name of a process, or path in "
-			 "the object name space", NULL},
+			 "path of a file or of a registry key, file name of a "
+			 "process, SID of a token's user, or path in the object "
+			 "name space", NULL},
 	[TARGET_PID] = {"handle.target.pid", VDS_KIND_INT, 0, "To PID", NULL,
 			"process that a process or thread handle leads to",
 			NULL},
@@ -104,6 +112,8 @@ static bool emit(void *ctx, const struct vds_open_handle *handle)
 		[OBJECT] = vds_addr(handle->object),
 		[TYPE] = vds_or(handle->type_why, vds_str(handle->type)),
 		[ACCESS] = vds_hex(handle->access),
+		[ACCESS_WORDS] = vds_flags(handle_access_words(
+			c->run, handle->type, handle->access)),
 		[ATTRIBUTES] = vds_flags(attribute_words(handle->attributes)),
 		[OBJECT_NAME] = vds_or(handle->name_why,
 				       vds_str(handle->name)),

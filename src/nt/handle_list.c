@@ -6,9 +6,12 @@
 
 #include "nt/handle.h"
 #include "nt/kernel.h"
+#include "nt/key.h"
 #include "nt/name.h"
 #include "nt/object.h"
+#include "nt/process.h"
 #include "nt/rec.h"
+#include "nt/sid.h"
 #include "nt/walk.h"
 
 #define NUM_TYPES 256
@@ -58,21 +61,11 @@ static void name_type(struct listing *l, const struct vds_object_header *header,
 	handle->type = handle->type_why ? NULL : l->names[index].name;
 }
 
-static const struct vds_process *find_process(const struct vds_kernel *kernel,
-					      uint64_t eprocess)
-{
-	for (size_t i = 0; i < kernel->num_processes; i++) {
-		if (kernel->processes[i].eprocess == eprocess)
-			return &kernel->processes[i];
-	}
-	return NULL;
-}
-
 static void fill_process(struct listing *l, struct vds_open_handle *handle)
 {
 	const struct vds_kernel *kernel = l->task->kernel;
 	const struct vds_process *process =
-		find_process(kernel, handle->object);
+		vds_kernel_process(kernel, handle->object);
 	uint64_t pid;
 
 	if (process) {
@@ -124,13 +117,15 @@ static void fill_name(struct listing *l, struct vds_open_handle *handle)
 		fill_thread(l, handle);
 	} else if (!strcmp(type, "File")) {
 		fill_file(l, handle);
+	} else if (!strcmp(type, "Key")) {
+		handle->name_why = vds_key_path(l->task, handle->object,
+						&handle->name);
+	} else if (!strcmp(type, "Token")) {
+		handle->name_why = vds_token_user(l->task, handle->object,
+						  &handle->name);
 	} else {
 		handle->name_why = vds_object_path(l->task, handle->object,
 						   &handle->name);
-		/* Keys have names, but not in their object's header. */
-		if (handle->name_why == VDS_NOT_APPLICABLE &&
-		    !strcmp(type, "Key"))
-			handle->name_why = VDS_NO_FIELD;
 	}
 }
 

@@ -99,6 +99,8 @@ struct vds_kernel {
 	/* The process table, in order (PID, create time, EPROCESS). */
 	struct vds_process *processes;
 	size_t num_processes;
+	/* The same, sorted by EPROCESS; see vds_kernel_process(). */
+	const struct vds_process **by_eprocess;
 	struct vds_notes notes;	/* of discovery and of the process lists */
 	struct vds_arena arena;
 	struct vds_crash crash;

@@ -145,11 +145,17 @@ void vds_file_info_read(struct vds_task *task, uint64_t va,
 		vds_rec_u64(&rec, vds_kf(kernel, FILE_DELETE_PENDING));
 	ret->section_pointers = vds_rec_u64(&rec, vds_kf(kernel, FILE_SOP));
 	ret->name_why = relative_name(task, va, &rec, &ret->name);
-	if (ret->name_why)
+	if (ret->name_why && ret->name_why != VDS_NOT_APPLICABLE)
 		return;
 	device_object = vds_rec_u64(&rec, vds_kf(kernel, FILE_DEVICE));
 	if (vds_object_path(task, device_object, &device))
 		return;
+	if (ret->name_why) {
+		/* The device itself was opened: \Device\Afd, a volume. */
+		ret->name = device;
+		ret->name_why = VDS_PRESENT;
+		return;
+	}
 	whole = vds_arena_printf(&task->arena, "%s%s%s", device,
 				 ret->name[0] == '\\' ? "" : "\\", ret->name);
 	if (!whole)

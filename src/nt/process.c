@@ -232,6 +232,29 @@ static void find_virtual(struct vds_task *task,
 	vds_notes_deinit(&lost);
 }
 
+static int compare_eprocess(const void *pa, const void *pb)
+{
+	const struct vds_process *a = *(const struct vds_process *const *)pa;
+	const struct vds_process *b = *(const struct vds_process *const *)pb;
+
+	return a->eprocess < b->eprocess ? -1 : a->eprocess > b->eprocess;
+}
+
+static struct vds_error *index_by_eprocess(struct vds_kernel *kernel)
+{
+	size_t n = kernel->num_processes;
+
+	kernel->by_eprocess = vds_arena_calloc(&kernel->arena, n ? n : 1,
+					       sizeof(*kernel->by_eprocess));
+	if (!kernel->by_eprocess)
+		return &vds_enomem;
+	for (size_t i = 0; i < n; i++)
+		kernel->by_eprocess[i] = &kernel->processes[i];
+	qsort(kernel->by_eprocess, n, sizeof(*kernel->by_eprocess),
+	      compare_eprocess);
+	return NULL;
+}
+
 struct vds_error *vds_process_table_build(struct vds_task *task,
 					  struct vds_kernel *kernel)
 {
@@ -257,5 +280,24 @@ struct vds_error *vds_process_table_build(struct vds_task *task,
 		table[i].index = i;
 	kernel->processes = table;
 	kernel->num_processes = n;
+	return index_by_eprocess(kernel);
+}
+
+const struct vds_process *vds_kernel_process(const struct vds_kernel *kernel,
+					     uint64_t eprocess)
+{
+	size_t low = 0, high = kernel->by_eprocess ? kernel->num_processes : 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct vds_process *p = kernel->by_eprocess[mid];
+
+		if (p->eprocess == eprocess)
+			return p;
+		if (p->eprocess < eprocess)
+			low = mid + 1;
+		else
+			high = mid;
+	}
 	return NULL;
 }

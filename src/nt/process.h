@@ -17,4 +17,8 @@
 struct vds_error *vds_process_table_build(struct vds_task *task,
 					  struct vds_kernel *kernel);
 
+/* The process of the table whose EPROCESS is at @eprocess, or NULL. */
+const struct vds_process *vds_kernel_process(const struct vds_kernel *kernel,
+					     uint64_t eprocess);
+
 #endif

@@ -8,6 +8,7 @@
  * of _MMVIEW, and no kind: there an owner that is a process of the table is one.
  */
 #include "base/util.h"
+#include "nt/process.h"
 #include "nt/rec.h"
 #include "nt/task.h"
 #include "nt/walk.h"
@@ -24,11 +25,7 @@ struct listing {
 
 static bool in_table(const struct vds_kernel *kernel, uint64_t eprocess)
 {
-	for (size_t i = 0; i < kernel->num_processes; i++) {
-		if (kernel->processes[i].eprocess == eprocess)
-			return true;
-	}
-	return false;
+	return vds_kernel_process(kernel, eprocess) != NULL;
 }
 
 static struct vds_listed_view *push(struct listing *list)

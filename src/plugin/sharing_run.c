@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/util.h"
 #include "nt/kernel.h"
+#include "nt/process.h"
 #include "nt/task.h"
 #include "vadose/run.h"
 #include "vadose/sharing.h"
@@ -188,11 +189,8 @@ static struct vds_error *list_areas(struct vds_run *run, struct build *build)
 
 static uint32_t index_of(const struct vds_kernel *kernel, uint64_t eprocess)
 {
-	for (size_t i = 0; i < kernel->num_processes; i++) {
-		if (kernel->processes[i].eprocess == eprocess)
-			return (uint32_t)i;
-	}
-	return VDS_NO_PROCESS;
+	const struct vds_process *p = vds_kernel_process(kernel, eprocess);
+	return p ? (uint32_t)p->index : VDS_NO_PROCESS;
 }
 
 /* A view that only the list knows: its VAD is unlinked, or its process. */

@@ -24,8 +24,9 @@ struct vds_open_handle {
 	const char *type;
 	enum vds_why type_why;
 	/*
-	 * A file's path with its device, a process's file name, otherwise the
-	 * full path in the object name space. NULL: see name_why
+	 * A file's path with its device, a process's file name, a key's path in
+	 * the registry, the SID of a token's user, otherwise the full path in
+	 * the object name space. NULL: see name_why
 	 * (NOT_APPLICABLE: the object has no name).
 	 */
 	const char *name;
