@@ -201,14 +201,11 @@ static void fill_process(struct vds_run *run, uint64_t eprocess,
 	if (!vds_kernel_member(run, eprocess, type, "UniqueProcessId", &pid) &&
 	    pid <= UINT32_MAX)
 		v[COL_PID] = vds_int((int64_t)pid);
-	for (size_t i = 0; i < vds_num_processes(run); i++) {
-		const struct vds_process *p = vds_process_at(run, i);
-		if (!p || p->eprocess != eprocess)
-			continue;
-		v[COL_PID] = vds_int(p->pid);
-		v[COL_PROCESS] = p->name ? vds_str(p->name) :
-					   vds_absent(p->name_why);
-	}
+	const struct vds_process *p = vds_process_find(run, eprocess);
+	if (!p)
+		return;
+	v[COL_PID] = vds_int(p->pid);
+	v[COL_PROCESS] = p->name ? vds_str(p->name) : vds_absent(p->name_why);
 }
 
 static void fill_view(const struct vds_view *view, struct vds_value *v)
@@ -293,6 +290,25 @@ static struct vds_error *emit_listed(struct vds_run *run,
 	return NULL;
 }
 
+static int compare_nodes(const void *pa, const void *pb)
+{
+	const uint64_t *a = pa, *b = pb;
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* The VADs that a list of views names, sorted; NULL: out of memory. */
+static uint64_t *sort_listed(struct vds_run *run,
+			     const struct vds_listed_view *listed,
+			     size_t count)
+{
+	uint64_t *nodes = vds_alloc(run, count + 1, sizeof(*nodes));
+	for (size_t i = 0; nodes && i < count; i++)
+		nodes[i] = listed[i].vad;
+	if (nodes)
+		qsort(nodes, count, sizeof(*nodes), compare_nodes);
+	return nodes;
+}
+
 /* Views of VAD trees that the list does not name. */
 static struct vds_error *emit_unlisted(struct vds_run *run,
 				       const struct context *c,
@@ -301,15 +317,16 @@ static struct vds_error *emit_unlisted(struct vds_run *run,
 				       size_t count, bool complete,
 				       const struct vds_value *common)
 {
+	const uint64_t *nodes = sort_listed(run, listed, count);
+	if (!nodes)
+		return &vds_enomem;
 	for (size_t i = lower_bound(c, s->control_area, 0); i < c->num_views;
 	     i++) {
 		const struct vds_view *view = c->views[i];
-		bool found = false;
 		if (view->section->control_area != s->control_area)
 			break;
-		for (size_t k = 0; k < count && !found; k++)
-			found = listed[k].vad == view->node;
-		if (found)
+		if (bsearch(&view->node, nodes, count, sizeof(*nodes),
+			    compare_nodes))
 			continue;
 		const struct vds_process *p = vds_process_at(run, view->process);
 		if (!p)

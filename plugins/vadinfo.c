@@ -236,12 +236,10 @@ static void fill_owner(struct vds_run *run, const struct vds_vad *vad,
 	row[PID] = row[NAME] = vds_absent(why ? why : VDS_BAD_DATA);
 	if (!why && pid <= UINT32_MAX)
 		row[PID] = vds_int((int64_t)pid);
-	for (size_t i = 0; i < vds_num_processes(run); i++) {
-		const struct vds_process *p = vds_process_at(run, i);
+	const struct vds_process *p = vds_process_find(run, vad->vads_process);
 
-		if (p && p->eprocess == vad->vads_process)
-			row[NAME] = vds_or(p->name_why, vds_str(p->name));
-	}
+	if (p)
+		row[NAME] = vds_or(p->name_why, vds_str(p->name));
 }
 
 /* A VAD that no tree led to. */

@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "base/work.h"
+#include "nt/process.h"
 #include "plugin/session.h"
 #include "plugin/where.h"
 #include "vadose/plugin.h"
@@ -171,6 +172,14 @@ const struct vds_process *vds_process_at(struct vds_run *run, size_t index)
 		task->processes[index] = copy;
 	}
 	return task->processes[index];
+}
+
+const struct vds_process *vds_process_find(struct vds_run *run,
+					   uint64_t eprocess)
+{
+	const struct vds_process *p =
+		vds_kernel_process(run->session->kernel, eprocess);
+	return p ? vds_process_at(run, p->index) : NULL;
 }
 
 /* One vds_parallel() call. */
