@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vaddump: the bytes of VADs as files, and what of them could not be had. A
- * page that is absent is a hole in the file (zeros) and stands in the row; a
- * file that exists is never written over.
+ * page that is absent is a hole in the file (zeros); a manifest beside the file
+ * lists all such ranges, the row the first of them. A file that exists is never
+ * written over.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <vadose/columns.h>
@@ -35,6 +38,7 @@ enum {
 	BYTES_UNREADABLE,
 	ABSENT,
 	REASONS,
+	MANIFEST,
 	NUM_COLUMNS
 };
 
@@ -65,11 +69,15 @@ static const struct vds_column columns[] = {
 		    "why, by address", NULL},
 	[REASONS] = {"dump.reasons", VDS_KIND_FLAGS, 0, "Because", NULL,
 		     "why bytes are absent: states of their pages", NULL},
+	[MANIFEST] = {"dump.manifest", VDS_KIND_STR, VDS_COLUMN_WIDE,
+		      "Manifest", NULL,
+		      "file that lists every range of absent bytes and why "
+		      "they are absent; absent: nothing is missing", NULL},
 };
 
 static const struct vds_option options[] = {
 	{"dump", VDS_OPTION_STR, VDS_OPTION_REQUIRED, "DIR", NULL, NULL,
-	 "write the files here; the folder must exist"},
+	 "folder to write to; made if it doesn't exist"},
 	{"vad", VDS_OPTION_UINTS, 0, "ADDRESS", NULL, NULL,
 	 "only VADs with this start, node, or address within"},
 	{"type", VDS_OPTION_STRS, 0, "TYPE", NULL, NULL,
@@ -88,6 +96,8 @@ struct dump {
 	const struct vds_vad *vad;
 	char *path;
 	int fd;			/* -1: not made yet */
+	char *manifest_path;
+	FILE *manifest;		/* NULL: not made yet */
 	uint64_t limit;		/* one past the last address to look at */
 	uint64_t next;		/* first address that wasn't looked at */
 	uint64_t read, unreadable, size;
@@ -102,6 +112,28 @@ struct dump {
 	struct vds_error *err;
 };
 
+/* One more line of the manifest: all ranges stand there, however many. */
+static void put_manifest(struct dump *d, const char *line)
+{
+	if (d->err)
+		return;
+	if (!d->manifest) {
+		int fd = open(d->manifest_path,
+			      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+		d->manifest = fd < 0 ? NULL : fdopen(fd, "w");
+		if (!d->manifest) {
+			d->err = vds_error_errno(VDS_ERROR_OUTPUT, errno,
+						 "cannot make %s",
+						 d->manifest_path);
+			if (fd >= 0)
+				close(fd);
+			return;
+		}
+	}
+	(void)fprintf(d->manifest, "%s\n", line);
+}
+
 static void end_range(struct dump *d)
 {
 	char *text;
@@ -114,6 +146,8 @@ static void end_range(struct dump *d)
 			   (unsigned long long)d->absent_end - 1,
 			   vds_page_state_str(d->absent_state));
 	d->absent_start = d->absent_end = 0;
+	if (text)
+		put_manifest(d, text);
 	d->truncated |= d->num_ranges == MAX_RANGES;
 	if (!text || d->num_ranges == MAX_RANGES)
 		return;
@@ -312,6 +346,8 @@ static struct vds_error *emit(struct dump *d)
 
 	if (d->size)
 		row[DUMP_PATH] = vds_str(d->path);
+	if (d->manifest)
+		row[MANIFEST] = vds_str(d->manifest_path);
 	if (d->num_ranges)
 		row[ABSENT] = (struct vds_value){
 			.kind = VDS_KIND_STRS, .s = d->ranges,
@@ -335,7 +371,9 @@ static struct vds_error *dump_vad(struct vds_run *run,
 			     (unsigned long long)process->eprocess,
 			     (unsigned long long)vad->start,
 			     (unsigned long long)vad->end);
-	if (!d.path)
+	d.manifest_path = !d.path ? NULL : vds_sprintf(run, "%s.absent",
+						       d.path);
+	if (!d.manifest_path)
 		return &vds_enomem;
 	vds_tables_walk(process, vad->start, vad->end, visit, &d);
 	if (!d.err)
@@ -350,7 +388,11 @@ static struct vds_error *dump_vad(struct vds_run *run,
 	if (d.fd >= 0 && close(d.fd) && !d.err)
 		d.err = vds_error_errno(VDS_ERROR_OUTPUT, errno,
 					"cannot write %s", d.path);
-	return d.err ? d.err : emit(&d);
+	struct vds_error *err = d.err ? d.err : emit(&d);
+	if (d.manifest && fclose(d.manifest) && !err)
+		err = vds_error_errno(VDS_ERROR_OUTPUT, errno,
+				      "cannot write %s", d.manifest_path);
+	return err;
 }
 
 static bool has_address(const struct vds_run *run, const struct vds_vad *vad)
@@ -383,8 +425,12 @@ static struct vds_error *run(struct vds_run *run,
 			     const struct vds_process *process)
 {
 	struct vds_vad_iter *it = vds_vad_iterate(process);
+	const char *folder = vds_option_str(run, "dump");
 	const struct vds_vad *vad;
 
+	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
+		return vds_error_errno(VDS_ERROR_OUTPUT, errno,
+				       "cannot make %s", folder);
 	while ((vad = vds_vad_next(it))) {
 		struct vds_error *err;
 

@@ -50,16 +50,37 @@ def check_bytes(test, process, rows, image):
             test.equal(what + ": why absent", absent_at(row, va), state)
 
 
+def check_manifest(test, row):
+    """Beside the bytes: every absent range, which add up to what is missing."""
+    missing, lines = row["dump"]["bytes_unreadable"], []
+    test.equal("manifest", "manifest" in row["dump"], missing > 0)
+    if not missing:
+        return
+    with open(row["dump"]["manifest"]) as file:
+        lines = file.read().splitlines()
+    total, last = 0, -1
+    for line in lines:
+        start, end = (int(x, 16) for x in line.split(" ")[0].split("-"))
+        test.equal("order of " + line, start > last, True)
+        total, last = total + end + 1 - start, end
+    test.equal("manifest of " + row["dump"]["manifest"], total, missing)
+    test.equal("ranges in the row", lines[:len(row["dump"]["absent"])],
+               row["dump"]["absent"])
+
+
 def check(test):
     process = [p for p in test.manifest["processes"]
                if not p["exited"] and len(p["pages"]) > 50][-1]
-    with tempfile.TemporaryDirectory() as folder, \
+    with tempfile.TemporaryDirectory() as parent, \
             open(test.image, "rb") as image:
+        # It is made.
+        folder = os.path.join(parent, "new")
         args = ["vaddump", "--dump", folder, "--pid", str(process["pid"])]
         rows = test.run(*args, codes=(0, 3))
         test.equal("number of rows", len(rows), len(process["vads"]))
-        written = sorted(r["dump"]["path"] for r in rows
-                         if "path" in r["dump"])
+        written = sorted(r["dump"][kind] for r in rows
+                         for kind in ("path", "manifest")
+                         if kind in r["dump"])
         test.equal("files", sorted(os.path.join(folder, f)
                                    for f in os.listdir(folder)), written)
         for row in rows:
@@ -67,6 +88,7 @@ def check(test):
                 test.equal("size of " + row["dump"]["path"],
                            os.stat(row["dump"]["path"]).st_size,
                            row["dump"]["size"])
+            check_manifest(test, row)
         check_bytes(test, process, rows, image)
         before = {f: os.stat(f).st_mtime_ns for f in written}
         done = subprocess.run(
