@@ -3,7 +3,8 @@
  * Processes and sections as a graph: DOT (Graphviz) and GraphML. A view, or a
  * finding about a section, is an edge. Bounded: a graph that nobody can read
  * helps nobody, so what goes past the caps is counted and said; views that
- * nobody shares and regions that every process has are left out.
+ * nobody shares and regions that every process has are left out. Rows that are
+ * nodes of a tree (vadtree) become that tree instead (tree.c).
  */
 #include "render/render.h"
 
@@ -13,6 +14,7 @@
 #include "base/map.h"
 #include "base/util.h"
 #include "render/text.h"
+#include "render/tree.h"
 
 #define MAX_PROCESSES 100
 #define MAX_SECTIONS 100
@@ -54,16 +56,18 @@ struct state {
 	size_t num_processes, num_sections, num_edges;
 	struct edge edges[MAX_EDGES];
 	uint64_t left_out;
+	struct vds_tree *tree;	/* the rows are one; NULL: they aren't */
 };
 
 static struct vds_error *begin(struct vds_render *render, struct vds_str *out)
 {
 	const struct vds_schema *schema = render->info->schema;
 	struct state *state = calloc(1, sizeof(*state));
-	(void)out;
 	if (!state)
 		return &vds_enomem;
 	render->state = state;
+	if (render->renderer == &vds_render_dot && vds_tree_fits(schema))
+		return vds_tree_begin(schema, out, &state->tree);
 	for (size_t i = 0; i < NUM_WANTED; i++)
 		state->columns[i] = vds_schema_find(schema, wanted[i]);
 	if (state->columns[EPROCESS] < 0 || state->columns[SECTION] < 0)
@@ -184,7 +188,8 @@ static struct vds_error *row(const struct vds_render *render,
 {
 	struct state *state = render->state;
 	bool is_new;
-	(void)out;
+	if (state->tree)
+		return vds_tree_row(state->tree, values, out);
 	if (!is_of_interest(state, values))
 		return NULL;
 	if (state->num_edges == MAX_EDGES) {
@@ -212,41 +217,31 @@ static struct vds_error *row(const struct vds_render *render,
 	return edge.label ? NULL : &vds_enomem;
 }
 
-/* A label between double quotes, for DOT. */
-static void put_quoted(struct vds_str *out, const char *s)
-{
-	vds_str_putc(out, '"');
-	for (; s && *s; s++) {
-		if (*s == '"' || *s == '\\')
-			vds_str_putc(out, '\\');
-		vds_str_putc(out, *s);
-	}
-	vds_str_putc(out, '"');
-}
-
 static struct vds_error *end_dot(struct vds_render *render,
 				 const struct vds_render_end *how,
 				 struct vds_str *out)
 {
 	const struct state *state = render->state;
 	(void)how;
+	if (state->tree)
+		return vds_tree_end(state->tree, out);
 	vds_str_puts(out, "graph vadose {\n\trankdir=LR;\n"
 			  "\tnode [fontname=\"monospace\"];\n");
 	for (size_t i = 0; i < state->num_processes; i++) {
 		vds_str_printf(out, "\tp%zu [shape=box, label=", i);
-		put_quoted(out, state->process[i].label);
+		vds_dot_put_quoted(out, state->process[i].label);
 		vds_str_puts(out, "];\n");
 	}
 	for (size_t i = 0; i < state->num_sections; i++) {
 		vds_str_printf(out, "\ts%zu [shape=ellipse, label=", i);
-		put_quoted(out, state->section[i].label);
+		vds_dot_put_quoted(out, state->section[i].label);
 		vds_str_puts(out, "];\n");
 	}
 	for (size_t i = 0; i < state->num_edges; i++) {
 		const struct edge *e = &state->edges[i];
 		vds_str_printf(out, "\tp%zu -- s%zu [label=", e->process,
 			       e->section);
-		put_quoted(out, e->label);
+		vds_dot_put_quoted(out, e->label);
 		vds_str_puts(out, "];\n");
 	}
 	if (state->left_out)
@@ -328,6 +323,7 @@ static void deinit(struct vds_render *render)
 	struct state *state = render->state;
 	if (!state)
 		return;
+	vds_tree_destroy(state->tree);
 	vds_arena_deinit(&state->arena);
 	vds_map_deinit(&state->processes);
 	vds_map_deinit(&state->sections);
@@ -336,7 +332,7 @@ static void deinit(struct vds_render *render)
 
 const struct vds_renderer vds_render_dot = {
 	.name = "dot",
-	.summary = "processes and sections as a Graphviz graph",
+	.summary = "processes and sections, or VAD trees, as a Graphviz graph",
 	.ordered = true,
 	.begin = begin,
 	.row = row,

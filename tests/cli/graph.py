@@ -17,6 +17,13 @@ NODE = re.compile(r'^\t[ps]\d+ \[shape=\w+, label="(?:[^"\\]|\\.)*"\];$')
 EDGE = re.compile(r'^\tp\d+ -- s\d+ \[label="(?:[^"\\]|\\.)*"\];$')
 REST = re.compile(r'^(graph vadose \{|\trankdir=LR;|\tnode \[.*\];|'
                   r'\tmore \[shape=note, label="\d+ more .*"\];|\})$')
+TREE_NODE = re.compile(r'^\t\tv\d+_[0-9a-f]+ \[fillcolor=\w+, '
+                       r'label="(?:[^"\\]|\\.)*"\];$')
+TREE_EDGE = re.compile(r'^\t\tv\d+_([0-9a-f]+) -> v\d+_([0-9a-f]+) '
+                       r'\[label="[LR]"\];$')
+TREE_REST = re.compile(r'^(digraph vadose \{|\tnode \[.*\];|'
+                       r'\tsubgraph cluster_\d+ \{|'
+                       r'\t\tlabel="(?:[^"\\]|\\.)*";|\t?\})$')
 failures = 0
 
 
@@ -25,6 +32,29 @@ def expect(condition, what):
     if not condition:
         failures += 1
         print("FAIL", what)
+
+
+def check_tree(scene, run):
+    """vadtree's picture: a node per row, an edge per child that has a row."""
+    rows = [json.loads(line) for line in
+            run("ndjson", "vadtree").splitlines()][1:-1]
+    rows = [r for r in rows if r["kind"] == "vad_node"]
+    owned = {(r["process"]["eprocess"], r["vad"]["node"]) for r in rows}
+    edges = sum((r["process"]["eprocess"], r["vad"][side]) in owned
+                for r in rows for side in ("left", "right")
+                if side in r["vad"])
+    lines = run("dot", "vadtree").decode().splitlines()
+    for line in lines:
+        expect(TREE_NODE.match(line) or TREE_EDGE.match(line) or
+               TREE_REST.match(line), "%s: tree: %r" % (scene, line))
+    expect(sum(bool(TREE_NODE.match(line)) for line in lines) == len(rows),
+           "%s: tree: other nodes than rows" % scene)
+    drawn = sum(bool(TREE_EDGE.match(line)) for line in lines)
+    expect(drawn == edges and (edges or not rows),
+           "%s: tree: %d edges, not %d" % (scene, drawn, edges))
+    expect(lines.count("\t}") == len({r["process"]["eprocess"]
+                                      for r in rows}),
+           "%s: tree: a cluster per process" % scene)
 
 
 def main():
@@ -70,6 +100,7 @@ def main():
             expect(all(e.get("source") in nodes and e.get("target") in nodes
                        for e in graph.findall(space + "edge")),
                    "%s: an edge without its node" % scene)
+            check_tree(scene, run)
             os.unlink(image)
     print("graph:", "FAILED" if failures else "ok")
     sys.exit(1 if failures else 0)
