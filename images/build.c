@@ -76,11 +76,14 @@ struct vds_error *world_build(struct world *w, struct scene *scene,
 	kernel_globals(w);
 	sections_build(w);
 	libraries_build(w);
+	caches_build(w);
 	contents_sections(w);
 	processes_build(w);
 	contents_processes(w);
 	sections_finish(w);
 	handles_build(w);
+	if (scene->big_pools)
+		bigpool_build(w);
 	/* Its own page tables must stand before the others copy them. */
 	pfn_build(w);
 	processes_finish(w);

@@ -319,7 +319,12 @@ static void zero_frame(struct fault *f)
 	memset(mem_page(f->w, f->number / VDS_PAGE_SIZE), 0, VDS_PAGE_SIZE);
 }
 
-enum subject { ON_PROCESS, ON_TREE, ON_SECTION, ON_NUMBER };
+static void set(struct fault *f)
+{
+	chain_set(f->w, f->order);
+}
+
+enum subject { ON_NOTHING, ON_PROCESS, ON_TREE, ON_SECTION, ON_NUMBER };
 
 static const struct {
 	const char *name;
@@ -343,6 +348,7 @@ static const struct {
 	{ "protos-paged", ON_SECTION, paged_protos },
 	{ "protos-transition", ON_SECTION, transition_protos },
 	{ "segment-wild", ON_SECTION, segment_wild },
+	{ "set", ON_NOTHING, set },
 	{ "subsection-cycle", ON_SECTION, subsection_cycle },
 	{ "subsection-huge", ON_SECTION, huge_ptes },
 	{ "subsection-wild", ON_SECTION, subsection_wild },
@@ -373,6 +379,8 @@ static void find_subject(struct fault *f, enum subject subject)
 	const struct order *o = f->order;
 	const char *word = o->num_words > 1 ? o->words[1] : "";
 
+	if (subject == ON_NOTHING)
+		return;
 	if (subject == ON_NUMBER) {
 		if (!vds_parse_u64(word, &f->number))
 			fail(f, "a number is missing");

@@ -7,7 +7,7 @@
 /* Larger blocks have pages of their own and no header. */
 #define MAX_BLOCK 0xff0u
 
-static uint32_t tag_value(const char *tag)
+uint32_t pool_tag(const char *tag)
 {
 	return (uint32_t)(uint8_t)tag[0] | (uint32_t)(uint8_t)tag[1] << 8 |
 	       (uint32_t)(uint8_t)tag[2] << 16 |
@@ -20,7 +20,17 @@ static void put_header(struct world *w, uint64_t va, uint64_t prev,
 	put(w, &w->kernel, va, "_POOL_HEADER", "PreviousSize", prev);
 	put(w, &w->kernel, va, "_POOL_HEADER", "BlockSize", size / UNIT);
 	put(w, &w->kernel, va, "_POOL_HEADER", "PoolType", type);
-	put(w, &w->kernel, va, "_POOL_HEADER", "PoolTag", tag_value(tag));
+	put(w, &w->kernel, va, "_POOL_HEADER", "PoolTag", pool_tag(tag));
+}
+
+static void note_big(struct world *w, uint64_t va, uint64_t size, bool paged,
+		     const char *tag)
+{
+	struct big_block *b = world_alloc(w, sizeof(*b));
+	if (!b)
+		return;
+	*b = (struct big_block){ w->bigs, va, size, tag, paged };
+	w->bigs = b;
 }
 
 /* Fills what is left of the page with one free block. */
@@ -46,6 +56,7 @@ uint64_t pool_alloc(struct world *w, struct pool *pool, uint64_t size,
 		close_page(w, pool);
 		uint64_t va = pool->next;
 		pool->next += (size + VDS_PAGE_MASK) & ~VDS_PAGE_MASK;
+		note_big(w, va, pool->next - va, pool == &w->paged, tag);
 		return va;
 	}
 	uint64_t left = -pool->next & VDS_PAGE_MASK;
@@ -67,5 +78,8 @@ uint64_t pool_alloc_at(struct world *w, uint64_t va, uint64_t size,
 
 	if (block <= MAX_BLOCK && (va & VDS_PAGE_MASK) >= header)
 		put_header(w, va - header, 0, block, 2, tag);
+	else if (!(va & VDS_PAGE_MASK))
+		note_big(w, va, (size + VDS_PAGE_MASK) & ~VDS_PAGE_MASK, true,
+			 tag);
 	return va;
 }

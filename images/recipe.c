@@ -28,6 +28,7 @@ static struct vds_error *do_kernel(struct scene *scene, struct line *line)
 		KEY(scene, "nostub", OPT_FLAG, no_stub),
 		KEY(scene, "selfref", OPT_U64, pte_index),
 		KEY(scene, "small-pages", OPT_FLAG, small_pages),
+		KEY(scene, "big-pools", OPT_FLAG, big_pools),
 		KEY(scene, "la57", OPT_FLAG, la57),
 		KEY(scene, "l1tf", OPT_U64, l1tf_mask),
 		KEY(scene, "nonpaged", OPT_U64, nonpaged),

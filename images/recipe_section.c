@@ -107,6 +107,7 @@ struct vds_error *recipe_section(struct scene *scene, struct line *line)
 		KEY(section, "delete-pending", OPT_FLAG, delete_pending),
 		KEY(section, "no-file", OPT_FLAG, no_file),
 		KEY(section, "reserve", OPT_FLAG, reserve),
+		KEY(section, "cached", OPT_FLAG, cached),
 		{ "parts", OPT_TEXT, offsetof(__typeof__(in), parts) },
 		{ "like", OPT_TEXT, offsetof(__typeof__(in), like) },
 	};

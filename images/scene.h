@@ -57,11 +57,13 @@ struct section {
 	bool delete_pending;
 	bool no_file;		/* FilePointerNull: the file went away */
 	bool reserve;		/* SEC_RESERVE rather than SEC_COMMIT */
+	bool cached;		/* the file cache has it all in views */
 	uint64_t at_frame;	/* PFN of the first page, 0 = any */
 	bool large;		/* one run of frames from at_frame on */
 	const struct section *like;	/* same content page by page, or NULL */
 	/* Set while building. */
 	uint64_t control_area, segment, object_va, file_object, pointers;
+	uint64_t cache_map;	/* SHARED_CACHE_MAP, 0 = none */
 	uint64_t *frames;	/* PFN per page, 0 = not resident */
 	uint64_t *protos;	/* raw prototype PTE per page */
 	uint32_t views, user_views;
@@ -234,7 +236,7 @@ struct scene {
 	uint64_t memory;		/* bytes */
 	uint64_t time;			/* FILETIME */
 	uint64_t kernel_base, kernel_pa, dtb, stub, pte_index;
-	bool no_stub, small_pages, la57;
+	bool no_stub, small_pages, la57, big_pools;
 	uint64_t l1tf_mask;		/* SCENE_AUTO = as the profile allows */
 	uint64_t nonpaged, paged;	/* first address of each pool */
 	const char *lab;

@@ -57,6 +57,14 @@ struct pool {
 	uint64_t prev;		/* size of the block before it, in 16 bytes */
 };
 
+/* An allocation of a page or more. */
+struct big_block {
+	struct big_block *next;
+	uint64_t va, size;
+	const char *tag;
+	bool paged;
+};
+
 enum object_type {
 	TYPE_NONE, TYPE_FIRST = 2,
 	TYPE_TYPE = TYPE_FIRST, TYPE_DIRECTORY, TYPE_SYMLINK, TYPE_TOKEN,
@@ -97,6 +105,7 @@ struct world {
 	uint64_t next_pfn;
 	struct space kernel;
 	struct pool nonpaged, paged;
+	struct big_block *bigs;		/* newest first */
 	uint64_t base, kernel_pa, kernel_size, rsds_rva;
 	uint64_t pte_base, pfn_db;
 	uint64_t mask;			/* InvalidPteMask, 0 = none */
@@ -175,6 +184,13 @@ uint64_t pool_alloc(struct world *w, struct pool *pool, uint64_t size,
 /* The same at a given address of the body. */
 uint64_t pool_alloc_at(struct world *w, uint64_t va, uint64_t size,
 		       const char *tag);
+uint32_t pool_tag(const char *tag);	/* as POOL_HEADER has it */
+
+/* bigpool.c: the table of what had no room beside a header */
+void bigpool_build(struct world *w);
+
+/* cache.c: what the file cache has of files */
+void caches_build(struct world *w);
 
 /* pte.c: entries of this kernel's memory manager */
 uint64_t pte_hardware(struct world *w, uint64_t pfn, uint32_t prot, bool user,
@@ -234,6 +250,8 @@ uint32_t vad_commit(const struct view *v);
 
 /* fault.c */
 void faults_apply(struct world *w);
+/* chain.c: "fault set" */
+void chain_set(struct world *w, const struct order *order);
 
 /* Builds it all; @other may be NULL. All is borrowed until deinit. */
 struct vds_error *world_build(struct world *w, struct scene *scene,
