@@ -37,7 +37,7 @@ static const struct vds_column columns[NUM_COLS] = {
 };
 
 static const struct vds_option options[] = {
-	{"address", VDS_OPTION_UINTS, VDS_OPTION_POSITIONAL, "ADDR", NULL, NULL, "these file objects; without any, those that sections and VADs name"},
+	{"address", VDS_OPTION_UINTS, VDS_OPTION_POSITIONAL, "ADDR", NULL, NULL, "these file objects; without any, all that sections, VADs, handles and pool lead to"},
 	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL, "only files whose name matches"},
 };
 

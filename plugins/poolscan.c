@@ -6,18 +6,9 @@
  */
 #include <string.h>
 
-#include <vadose/pfn.h>
 #include <vadose/plugin.h>
 #include <vadose/pool.h>
 #include <vadose/record.h>
-
-#define PAGE 4096u
-#define UNIT 16u
-#define HEADER_SIZE 16u
-/* Physical memory that one call looks at. */
-#define CHUNK (UINT64_C(8) << 20)
-/* Read at once; on the stack, since a run's memory stays until the end. */
-#define WINDOW (64u * 1024)
 
 enum {
 	COL_PA,
@@ -51,12 +42,7 @@ struct context {
 	const struct vds_pool_check *check;
 	const char *const *globs;
 	size_t num_globs;
-	const uint64_t *pieces;
-	uint32_t tag_offset;
-	/* A bit per first two bytes that a wanted tag may begin with. */
-	uint8_t begin[65536 / 8];
 	bool all;
-	bool chained;	/* blocks tell the size of the one before */
 };
 
 static bool glob_matches(const struct context *c, uint32_t tag)
@@ -71,52 +57,19 @@ static bool glob_matches(const struct context *c, uint32_t tag)
 	return false;
 }
 
-static bool is_wanted(const struct context *c, uint32_t tag)
+static bool is_wanted(const void *ctx, uint32_t tag)
 {
+	const struct context *c = ctx;
 	if (c->num_globs)
 		return glob_matches(c, tag);
 	return vds_pool_content_of(tag) != VDS_POOL_OTHER;
 }
 
-/* Until 1903 the block before says the same size of itself. */
-static bool chain_fits(struct vds_run *run, const uint8_t *page, uint32_t at,
-		       const struct vds_pool_header *header)
-{
-	struct vds_pool_header before;
-	if (!header->previous_size)
-		return !at;
-	if (header->previous_size > at)
-		return false;
-	uint32_t start = at - header->previous_size;
-	return !vds_pool_header_decode(run, page + start, HEADER_SIZE, start,
-				       &before) &&
-	       before.size == header->previous_size;
-}
-
-/*
- * Where the kernel sees the frame: the PFN database names the PTE that maps
- * it, and the page tables must lead back.
- */
-static bool find_va(struct vds_run *run, uint64_t pa, uint64_t *ret)
-{
-	const struct vds_process *any = vds_process_at(run, 0);
-	struct vds_translation there;
-	struct vds_pfn pfn;
-	uint64_t va;
-	if (!any || vds_pfn_at(any, pa >> 12, &pfn) || pfn.prototype ||
-	    vds_pte_address_va(any, pfn.pte_address, &va) || !(va >> 63))
-		return false;
-	vds_translate(run, NULL, va, &there);
-	if (there.why || there.pa >> 12 != pa >> 12)
-		return false;
-	*ret = va + (pa & (PAGE - 1));
-	return true;
-}
-
-static struct vds_error *emit(struct vds_run *run, const struct context *c,
+static struct vds_error *emit(struct vds_run *run, void *ctx,
 			      const struct vds_pool_block *block,
 			      const uint64_t *pa)
 {
+	const struct context *c = ctx;
 	struct vds_value v[NUM_COLS] = {0};
 	enum vds_pool_content content = vds_pool_content_of(block->tag);
 	enum vds_why why = VDS_NOT_MAPPED;
@@ -142,101 +95,6 @@ static struct vds_error *emit(struct vds_run *run, const struct context *c,
 	return vds_emit(run, v);
 }
 
-static struct vds_error *look_at(struct vds_run *run, const struct context *c,
-				 const uint8_t *page, uint32_t at, uint64_t pa)
-{
-	struct vds_pool_header header;
-	if (vds_pool_header_decode(run, page + at, HEADER_SIZE, at, &header) ||
-	    header.size <= HEADER_SIZE || (!header.pool_type && !c->all) ||
-	    (c->chained && !chain_fits(run, page, at, &header)))
-		return NULL;
-	struct vds_pool_block block = {
-		.size = header.size,
-		.previous_size = header.previous_size,
-		.tag = header.tag,
-		.pool_type = header.pool_type,
-		.method = VDS_POOL_HEADER,
-		.allocated = header.pool_type != 0,
-	};
-	pa += at;
-	if (find_va(run, pa, &block.address))
-		block.data = block.address + HEADER_SIZE;
-	return emit(run, c, &block, &pa);
-}
-
-static bool may_begin(const struct context *c, const uint8_t *p)
-{
-	unsigned int pair = p[0] | (unsigned int)p[1] << 8;
-	return c->begin[pair >> 3] >> (pair & 7) & 1;
-}
-
-static struct vds_error *scan_page(struct vds_run *run, const struct context *c,
-				   const uint8_t *page, uint64_t pa)
-{
-	for (uint32_t at = 0; at < PAGE; at += UNIT) {
-		const uint8_t *p = page + at + c->tag_offset;
-		/* One branch for several units, seldom taken. */
-		if (at % (4 * UNIT) == 0 &&
-		    !(may_begin(c, p) | may_begin(c, p + UNIT) |
-		      may_begin(c, p + 2 * UNIT) | may_begin(c, p + 3 * UNIT))) {
-			at += 3 * UNIT;
-			continue;
-		}
-		uint32_t tag = (uint32_t)(p[0] | p[1] << 8 | p[2] << 16) |
-			       (uint32_t)p[3] << 24;
-		if (!may_begin(c, p) || !is_wanted(c, tag))
-			continue;
-		struct vds_error *err = look_at(run, c, page, at, pa);
-		if (err)
-			return err;
-	}
-	return NULL;
-}
-
-static struct vds_error *scan(struct vds_run *run, size_t index, void *ctx)
-{
-	const struct context *c = ctx;
-	uint64_t pa = c->pieces[index], end = pa + CHUNK;
-	uint8_t window[WINDOW];
-	while (pa < end) {
-		size_t have = vds_physical_scan(run, &pa, window,
-						sizeof(window));
-		if (!have)
-			break;
-		for (size_t i = 0; i + PAGE <= have && pa + i < end;
-		     i += PAGE) {
-			struct vds_error *err =
-				scan_page(run, c, window + i, pa + i);
-			if (err)
-				return err;
-		}
-		pa += have;
-	}
-	return NULL;
-}
-
-/* Allocations of a page or more have no header: the table tells of them. */
-static struct vds_error *list_big(struct vds_run *run, const struct context *c)
-{
-	const struct vds_big_page *big;
-	enum vds_why why;
-	size_t count;
-	struct vds_error *err = vds_big_pages_load(run, &big, &count, &why);
-	for (size_t i = 0; !err && i < count; i++) {
-		if (!is_wanted(c, big[i].tag) || (big[i].free && !c->all))
-			continue;
-		struct vds_pool_block block = {
-			.address = big[i].va, .data = big[i].va,
-			.size = big[i].size, .tag = big[i].tag,
-			.pool_type = big[i].pool_type,
-			.method = VDS_POOL_BIG_PAGES,
-			.allocated = !big[i].free,
-		};
-		err = emit(run, c, &block, NULL);
-	}
-	return err;
-}
-
 /*
  * Whether the glob may match text that begins with these letters: exact is
  * what is_wanted() says later.
@@ -251,26 +109,19 @@ static bool glob_may_begin(const char *glob, const char *letters)
 	return true;
 }
 
-static void add_begin(struct context *c, const char *letters)
-{
-	unsigned int pair = (unsigned char)letters[0] |
-			    (unsigned int)(unsigned char)letters[1] << 8;
-	c->begin[pair >> 3] |= (uint8_t)(1u << (pair & 7));
-}
-
 /* Most bytes begin no wanted tag: those that do are known beforehand. */
-static void list_begins(struct context *c)
+static void list_begins(const struct context *c, struct vds_pool_scan *how)
 {
 	const char *tag;
 	for (size_t i = 0; !c->num_globs && (tag = vds_pool_known_tag(i)); i++)
-		add_begin(c, tag);
+		vds_pool_scan_begin(how, tag);
 	/* Letters of tags are printable; short ones end in NUL. */
 	for (size_t g = 0; g < c->num_globs; g++) {
 		for (int a = 0x20; a < 0x7f; a++) {
 			for (int b = 0; b < 0x7f; b = b ? b + 1 : 0x20) {
 				char letters[3] = {(char)a, (char)b};
 				if (glob_may_begin(c->globs[g], letters))
-					add_begin(c, letters);
+					vds_pool_scan_begin(how, letters);
 			}
 		}
 	}
@@ -279,31 +130,15 @@ static void list_begins(struct context *c)
 static struct vds_error *run_poolscan(struct vds_run *run,
 				      const struct vds_process *process)
 {
-	struct context c = {
-		.all = vds_option_set(run, "all"),
-		.chained = !vds_pool_is_segment_heap(run),
+	struct context c = {.all = vds_option_set(run, "all")};
+	struct vds_pool_scan how = {
+		.want = is_wanted, .visit = emit, .ctx = &c, .all = c.all,
 	};
-	struct vds_member_info tag;
-	size_t count;
 	(void)process;
 	c.globs = vds_option_strs(run, "tag", &c.num_globs);
-	list_begins(&c);
-	if (!vds_type_member_find(vds_type_find(run, "_POOL_HEADER"),
-				  "PoolTag", &tag) ||
-	    tag.offset > HEADER_SIZE - 4) {
-		vds_run_note(run, "no_pool_header", 0,
-			     "the profile lacks _POOL_HEADER");
-		return NULL;
-	}
-	c.tag_offset = tag.offset;
+	list_begins(&c, &how);
 	struct vds_error *err = vds_pool_check_load(run, &c.check);
-	if (!err)
-		err = list_big(run, &c);
-	if (!err)
-		err = vds_physical_pieces(run, CHUNK, &c.pieces, &count);
-	if (!err)
-		err = vds_parallel(run, count, scan, &c);
-	return err;
+	return err ? err : vds_pool_scan(run, &how);
 }
 
 VDS_PLUGIN(poolscan) = {

@@ -36,8 +36,9 @@ VDS_EXPORT void vds_file_at(const struct vds_process *process, uint64_t object,
 			    struct vds_file *ret);
 
 /*
- * The addresses of all file objects that a section or a VAD names, sorted;
- * *ret is borrowed until run() returns. Errors: out of memory.
+ * The addresses of all file objects that a section, a VAD or a handle names, or
+ * that lie in pool, sorted; *ret is borrowed until run() returns. Looks through
+ * all of memory. Errors: out of memory.
  */
 VDS_EXPORT struct vds_error *vds_files_load(struct vds_run *run,
 					    const uint64_t **ret,

@@ -128,6 +128,38 @@ VDS_EXPORT enum vds_why
 vds_pool_check_block(struct vds_run *run, const struct vds_pool_check *check,
 		     const struct vds_pool_block *block, uint64_t *ret);
 
+/* What to look for, and who is told. */
+struct vds_pool_scan {
+	/* May be called on several threads at once. */
+	bool (*want)(const void *ctx, uint32_t tag);
+	/*
+	 * Called for each block with a wanted tag, on any run of vds_parallel();
+	 * what it emits comes out in a fixed order. @block->address is 0 if
+	 * nothing tells where the kernel sees it. @pa: of the POOL_HEADER; NULL
+	 * for blocks of the big-page table, which come first.
+	 */
+	struct vds_error *(*visit)(struct vds_run *run, void *ctx,
+				   const struct vds_pool_block *block,
+				   const uint64_t *pa);
+	void *ctx;
+	/* A bit per first two bytes that a wanted tag may begin with. */
+	uint8_t begin[65536 / 8];
+	bool all;		/* free blocks too */
+};
+
+/* Marks @letters, the first two of a wanted tag, in @how. */
+static inline void vds_pool_scan_begin(struct vds_pool_scan *how,
+				       const char *letters)
+{
+	unsigned int pair = (unsigned char)letters[0] |
+			    (unsigned int)(unsigned char)letters[1] << 8;
+	how->begin[pair >> 3] |= (uint8_t)(1u << (pair & 7));
+}
+
+/* Scans all of memory for blocks of kernel pool. Notes what it can't do. */
+VDS_EXPORT struct vds_error *vds_pool_scan(struct vds_run *run,
+					   const struct vds_pool_scan *how);
+
 #ifdef __cplusplus
 }
 #endif
