@@ -114,9 +114,13 @@ def check_poolscan(m):
         found.setdefault(row["pool"]["content"], set()).add(
             int(row["pool"]["object"], 16))
     for content, expected in objects.items():
-        m.failures.equal("blocks of " + content,
-                         sorted(found.get(content, ())),
-                         sorted(int(a, 16) for a in expected))
+        blocks = set(found.get(content, ()))
+        wanted = {int(a, 16) for a in expected}
+        if content == "vad" and "hollowed" in m.manifest["expect"]:
+            # The unmapped image's VAD is in no tree, but its memory stands.
+            blocks &= wanted
+        m.failures.equal("blocks of " + content, sorted(blocks),
+                         sorted(wanted))
     return len(rows)
 
 
@@ -213,9 +217,11 @@ def check_whoshares(m):
         found = {(r["process"]["pid"], int(r["hit"]["va"], 16)):
                  r["hit"]["how"] for r in rows if "process" in r}
         # A cached file is mapped once more, by the system.
-        m.failures.equal("views of the cache", len(
-            [r for r in rows if "process" not in r]),
-            1 if section["shared_cache_map"] else 0)
+        views = len([r for r in rows if "process" not in r])
+        # Windows 7 keeps no list of the cache's views with the section.
+        if views or m.manifest["build"] >= 9600:
+            m.failures.equal("views of the cache", views,
+                             1 if section["shared_cache_map"] else 0)
         for pid, va, state in owners:
             if pid in exited:
                 continue
