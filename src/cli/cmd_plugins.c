@@ -10,14 +10,20 @@
 static void put_entry(struct vds_str *out, const struct vds_plugin_entry *entry)
 {
 	vds_str_printf(out, "%-14s ", entry->name);
+	vds_str_printf(out, "%-7s ",
+		       entry->plugin ? entry->plugin->version : "REFUSED");
+	/* A file that is no plugin at all has none. */
+	if (entry->abi_major)
+		vds_str_printf(out, "abi %u.%u  ", entry->abi_major,
+			       entry->abi_minor);
+	else
+		vds_str_puts(out, "abi -    ");
 	if (!entry->plugin) {
-		vds_str_printf(out, "REFUSED  %s: %s; %s\n", entry->path,
+		vds_str_printf(out, "%s: %s; %s\n", entry->path,
 			       entry->refusal, entry->mend);
 		return;
 	}
-	vds_str_printf(out, "%-7s abi %u.%u  %s  %s", entry->plugin->version,
-		       entry->abi_major, entry->abi_minor,
-		       entry->path ? entry->path : "built in",
+	vds_str_printf(out, "ok  %s  %s", entry->path ? entry->path : "built in",
 		       entry->plugin->summary);
 	if (entry->path)
 		vds_str_printf(out, "  sha256 %s", entry->sha256);

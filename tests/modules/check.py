@@ -33,6 +33,11 @@ REFUSALS = {
     "probe_name": ("name in its descriptor", "correct"),
     "probe_column": ("names are [a-z0-9_]+", "correct its columns"),
     "probe_unresolved": ("vds_no_such_function", "rebuild"),
+    "arm": ("built for another processor", "man vadose-plugin"),
+    "narrow": ("no 64-bit shared object", "man vadose-plugin"),
+    "swapped": ("no 64-bit shared object", "man vadose-plugin"),
+    "object": ("no 64-bit shared object", "man vadose-plugin"),
+    "foreign": ("no descriptor of its own name", "one word"),
     "junk": ("no 64-bit shared object", "man vadose-plugin"),
     "empty": ("no 64-bit shared object", "man vadose-plugin"),
     "cut": ("ELF headers are broken", "man vadose-plugin"),
@@ -49,6 +54,15 @@ with tempfile.TemporaryDirectory() as temp:
     (temp / "empty.so").write_text("")
     whole = (temp / "probe.so").read_bytes()
     (temp / "cut.so").write_bytes(whole[:len(whole) // 2])
+    # Offsets of the ELF header: class 4, byte order 5, type 16, machine 18.
+    for name, at, value in (("arm", 18, 40), ("narrow", 4, 1),
+                            ("swapped", 5, 2), ("object", 16, 1)):
+        changed = bytearray(whole)
+        changed[at] = value
+        (temp / f"{name}.so").write_bytes(changed)
+    # A shared object that is somebody else's.
+    shutil.copy(folder.parent.parent / "src/libvadose.so",
+                temp / "foreign.so")
     shutil.copy(temp / "probe.so", temp / "renamed.so")
     shutil.copy(temp / "probe.so", temp / "pslist.so")
     shutil.copy(temp / "probe.so", temp / "Bad-Name.so")
@@ -61,11 +75,14 @@ with tempfile.TemporaryDirectory() as temp:
         lines.setdefault(line.split()[0], []).append(line)
     for name, words in REFUSALS.items():
         line = " ".join(l for l in lines.get(name, []) if "REFUSED" in l)
-        for word in words:
+        for word in (*words, f"{temp}/{name}.so: "):
             expect(word in line, f"{name}: '{word}' not in: {line}")
+    for name, abi in (("probe_major", "abi 2.0"), ("probe_minor", "abi 1.1"),
+                      ("probe_small", "abi 1.0"), ("junk", "abi -")):
+        expect(any(abi in l for l in lines[name]), f"{name}: {lines[name]}")
     for name in ("probe", "probe_old", "probe_careless"):
         line = " ".join(lines.get(name, []))
-        expect("REFUSED" not in line and "abi 1.0" in line and
+        expect("REFUSED" not in line and "abi 1.0  ok" in line and
                str(temp) in line, f"{name}: {line}")
     expect(any("built in" in l for l in lines["pslist"]), "built-in pslist")
 
