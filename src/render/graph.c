@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes and sections as a graph: DOT (Graphviz) and GraphML. A view, or a
- * finding about a section, is an edge. Bounded: a graph that nobody can read
- * helps nobody, so what goes past the caps is counted and said; views that
- * nobody shares and regions that every process has are left out. Rows that are
- * nodes of a tree (vadtree) become that tree instead (tree.c).
+ * Processes and sections as a graph: a view is an edge; a finding is a node
+ * beside what it is about. A graph that nobody can read helps nobody: the most
+ * telling sections (or the gravest findings) are drawn, up to a few dozen, and
+ * what is left out is counted and said. Rows that are nodes of a tree (vadtree)
+ * become that tree instead (tree.c).
  */
-#include "render/render.h"
+#include "render/graph.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +15,22 @@
 #include "base/util.h"
 #include "render/text.h"
 #include "render/tree.h"
+#include "row/schema.h"
 
-#define MAX_PROCESSES 100
-#define MAX_SECTIONS 100
-#define MAX_EDGES 400
+/* What is drawn at most. */
+#define MAX_SECTIONS 24
+#define MAX_PROCESSES 40
+#define MAX_FINDINGS 40
+#define MAX_EDGES 80
+/* Edges of one section, if there are others. */
+#define MAX_OF_SECTION 12
+/* What is remembered to choose from. */
+#define MAX_NODES ((size_t)1 << 17)
+#define MAX_KEPT ((size_t)1 << 18)
 
 enum { EPROCESS, PID, PROCESS, SECTION, FILE_NAME, NAME, BACKING, KNOWN, VIEWS,
-       PROTECTION, START, RULE, NUM_WANTED };
+       PROTECTION, PROTECTION_RAW, START, GRADE, WRITABLE, EXECUTABLE,
+       CROSS_SESSION, RULE, SEVERITY, MESSAGE, NUM_WANTED };
 
 static const char *const wanted[NUM_WANTED] = {
 	[EPROCESS] = "process.eprocess",
@@ -34,32 +43,42 @@ static const char *const wanted[NUM_WANTED] = {
 	[KNOWN] = "section.known_good",
 	[VIEWS] = "sharing.view_count",
 	[PROTECTION] = "vad.protection",
+	[PROTECTION_RAW] = "vad.protection_raw",
 	[START] = "vad.start",
+	[GRADE] = "sharing.grade",
+	[WRITABLE] = "sharing.writable",
+	[EXECUTABLE] = "sharing.executable",
+	[CROSS_SESSION] = "sharing.cross_session",
 	[RULE] = "rule.id",
-};
-
-struct node {
-	uint64_t address;
-	const char *label;	/* escaped for terminals, in the arena */
-};
-
-struct edge {
-	size_t process, section;
-	const char *label;
+	[SEVERITY] = "severity",
+	[MESSAGE] = "message",
 };
 
 struct state {
 	struct vds_arena arena;
 	int columns[NUM_WANTED];	/* -1: the rows have none */
 	struct vds_map processes, sections;	/* address -> 1 + index */
-	struct node process[MAX_PROCESSES], section[MAX_SECTIONS];
-	size_t num_processes, num_sections, num_edges;
-	struct edge edges[MAX_EDGES];
-	uint64_t left_out;
+	struct vds_graph_node *nodes;
+	struct vds_graph_edge *edges;
+	size_t max_nodes, max_edges;	/* room for */
+	struct vds_graph graph;
 	struct vds_tree *tree;	/* the rows are one; NULL: they aren't */
+	bool nomem;
 };
 
-static struct vds_error *begin(struct vds_render *render, struct vds_str *out)
+char vds_graph_letter(enum vds_graph_kind kind)
+{
+	return "psf"[kind];
+}
+
+const char *vds_graph_kind_str(enum vds_graph_kind kind)
+{
+	static const char *const words[] = {"process", "section", "finding"};
+	return words[kind];
+}
+
+struct vds_error *vds_graph_begin(struct vds_render *render,
+				  struct vds_str *out)
 {
 	const struct vds_schema *schema = render->info->schema;
 	struct state *state = calloc(1, sizeof(*state));
@@ -87,10 +106,14 @@ static const struct vds_value *cell(const struct state *state,
 	return state->columns[i] < 0 ? &nothing : &values[state->columns[i]];
 }
 
-/* The text of a string cell, NULL if there is none. */
 static bool has_text(const struct vds_value *value)
 {
 	return value->kind == VDS_KIND_STR && value->count;
+}
+
+static bool is_true(const struct vds_value *value)
+{
+	return value->kind == VDS_KIND_BOOL && value->u;
 }
 
 static const char *keep(struct state *state, struct vds_str *text)
@@ -99,29 +122,68 @@ static const char *keep(struct state *state, struct vds_str *text)
 		vds_arena_strndup(&state->arena, text->len ? text->data : "",
 				  text->len);
 	vds_str_deinit(text);
+	state->nomem |= !copy;
 	return copy;
 }
 
-/* Index of the node of @address, made if need be; SIZE_MAX past the cap. */
-static size_t node_of(struct vds_map *map, struct node *nodes, size_t *count,
-		      size_t max, uint64_t address, bool *ret_new)
+/* The text of a cell, escaped; NULL if it has none. */
+static const char *text_of(struct state *state, const struct vds_value *value)
 {
-	uint64_t *known = vds_map_get(map, address);
-	*ret_new = false;
-	if (known)
-		return (size_t)*known - 1;
-	if (*count == max)
-		return SIZE_MAX;
-	known = vds_map_put(map, address, NULL);
-	if (!known)
-		return SIZE_MAX;
-	nodes[*count].address = address;
-	*known = ++*count;
-	*ret_new = true;
-	return *count - 1;
+	struct vds_str text = {0};
+	if (!has_text(value))
+		return NULL;
+	vds_text_escape(&text, value->s, value->count);
+	return keep(state, &text);
 }
 
-static const char *label_process(struct state *state,
+/* An array with room for one more; NULL if there is none. */
+static void *grow(void *list, size_t count, size_t *max, size_t most,
+		  size_t size)
+{
+	if (count < *max)
+		return list;
+	size_t more = *max ? *max * 2 : 256;
+	void *bigger = more > most ? NULL : realloc(list, more * size);
+	if (bigger)
+		*max = more;
+	return bigger;
+}
+
+/* A new node's index, or -1 past the bounds. */
+static int64_t add_node(struct state *state, enum vds_graph_kind kind,
+			uint64_t address)
+{
+	size_t count = state->graph.num_nodes;
+	struct vds_graph_node *nodes = grow(state->nodes, count,
+					    &state->max_nodes, MAX_NODES,
+					    sizeof(*nodes));
+	if (!nodes)
+		return -1;
+	state->nodes = nodes;
+	nodes[count] = (struct vds_graph_node){.kind = kind,
+					       .address = address};
+	state->graph.num_nodes++;
+	return (int64_t)count;
+}
+
+/* The node of @address, made if need be (*ret_new); -1 past the bounds. */
+static int64_t node_of(struct state *state, struct vds_map *map,
+		       enum vds_graph_kind kind, uint64_t address,
+		       bool *ret_new)
+{
+	uint64_t *known = vds_map_get(map, address);
+	*ret_new = !known;
+	if (known)
+		return (int64_t)*known - 1;
+	int64_t node = add_node(state, kind, address);
+	known = node < 0 ? NULL : vds_map_put(map, address, NULL);
+	if (!known)
+		return -1;
+	*known = (uint64_t)node + 1;
+	return node;
+}
+
+static const char *process_label(struct state *state,
 				 const struct vds_value *values)
 {
 	const struct vds_value *pid = cell(state, values, PID);
@@ -136,189 +198,341 @@ static const char *label_process(struct state *state,
 	return keep(state, &text);
 }
 
-static const char *label_section(struct state *state,
+/* The last part of a path is what people know it by. */
+static const char *last_part(const char *path)
+{
+	const char *slash = path ? strrchr(path, '\\') : NULL;
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static const char *section_label(struct state *state,
 				 const struct vds_value *values)
 {
-	const struct vds_value *file = cell(state, values, FILE_NAME);
-	const struct vds_value *name = cell(state, values, NAME);
 	const struct vds_value *backing = cell(state, values, BACKING);
 	struct vds_str text = {0};
-	if (has_text(name))
-		vds_text_escape(&text, name->s, name->count);
-	else if (has_text(file))
-		vds_text_escape(&text, file->s, file->count);
-	else
-		vds_str_printf(&text, "%.*s 0x%llx",
-			       has_text(backing) ? (int)backing->count : 7,
-			       has_text(backing) ? backing->s : "section",
-			       (unsigned long long)
-				       cell(state, values, SECTION)->u);
+	vds_str_printf(&text, "%.*s 0x%llx",
+		       has_text(backing) ? (int)backing->count : 7,
+		       has_text(backing) ? backing->s : "section",
+		       (unsigned long long)cell(state, values, SECTION)->u);
 	return keep(state, &text);
 }
 
-static const char *label_edge(struct state *state,
-			      const struct vds_value *values)
+static bool is_backing(const struct vds_value *value, const char *word)
 {
-	const struct vds_value *rule = cell(state, values, RULE);
-	const struct vds_value *protection = cell(state, values, PROTECTION);
-	const struct vds_value *start = cell(state, values, START);
-	struct vds_str text = {0};
-	if (has_text(rule))
-		vds_text_escape(&text, rule->s, rule->count);
-	else if (has_text(protection))
-		vds_text_escape(&text, protection->s, protection->count);
-	if (start->kind == VDS_KIND_ADDR)
-		vds_str_printf(&text, " 0x%llx", (unsigned long long)start->u);
-	return keep(state, &text);
+	return has_text(value) && value->count == strlen(word) &&
+	       !memcmp(value->s, word, value->count);
 }
 
-static bool is_of_interest(const struct state *state,
-			   const struct vds_value *values)
+/*
+ * What tells most of who works with whom: memory that no file backs before
+ * files, and images last, which everybody has; code that is no image's, writable
+ * memory, and what crosses sessions before the rest.
+ */
+static int interest(const struct state *state, const struct vds_value *values)
+{
+	const struct vds_value *backing = cell(state, values, BACKING);
+	bool image = is_backing(backing, "image");
+	bool writable = is_true(cell(state, values, WRITABLE));
+	int score = image ? 0 : is_backing(backing, "data") ? 20 : 30;
+	if (!image && is_true(cell(state, values, EXECUTABLE)))
+		score += 60;
+	if (writable)
+		score += 20;
+	if (writable && is_true(cell(state, values, CROSS_SESSION)))
+		score += 20;
+	return score;
+}
+
+static int64_t process_node(struct state *state, const struct vds_value *values)
+{
+	bool is_new;
+	int64_t node = node_of(state, &state->processes, VDS_GRAPH_PROCESS,
+			       cell(state, values, EPROCESS)->u, &is_new);
+	if (node >= 0 && is_new)
+		state->nodes[node].label = process_label(state, values);
+	return node;
+}
+
+static int64_t section_node(struct state *state, const struct vds_value *values)
+{
+	bool is_new;
+	int64_t node = node_of(state, &state->sections, VDS_GRAPH_SECTION,
+			       cell(state, values, SECTION)->u, &is_new);
+	if (node < 0 || !is_new)
+		return node;
+	const char *name = text_of(state, cell(state, values, NAME));
+	const char *file = text_of(state, cell(state, values, FILE_NAME));
+	struct vds_graph_node *n = &state->nodes[node];
+	n->detail = name ? name : file;
+	n->label = n->detail ? last_part(n->detail) :
+			       section_label(state, values);
+	n->score = interest(state, values);
+	n->image = is_backing(cell(state, values, BACKING), "image");
+	return node;
+}
+
+static struct vds_graph_edge *add_edge(struct state *state, int64_t from,
+				       int64_t to)
+{
+	struct vds_graph_edge *edges = from < 0 || to < 0 ? NULL :
+		grow(state->edges, state->graph.num_edges, &state->max_edges,
+		     MAX_KEPT, sizeof(*edges));
+	if (!edges) {
+		state->graph.cut_edges++;
+		return NULL;
+	}
+	state->edges = edges;
+	edges += state->graph.num_edges++;
+	*edges = (struct vds_graph_edge){.from = (uint32_t)from,
+					 .to = (uint32_t)to, .label = ""};
+	state->nodes[from].degree++;
+	state->nodes[to].degree++;
+	return edges;
+}
+
+/* "READWRITE" of "PAGE_READWRITE". */
+static const char *short_protection(const char *text)
+{
+	return text && !strncmp(text, "PAGE_", 5) ? text + 5 : text;
+}
+
+static void add_view(struct state *state, const struct vds_value *values)
 {
 	const struct vds_value *views = cell(state, values, VIEWS);
-	return cell(state, values, EPROCESS)->kind == VDS_KIND_ADDR &&
-	       cell(state, values, SECTION)->kind == VDS_KIND_ADDR &&
-	       !has_text(cell(state, values, KNOWN)) &&
-	       (views->kind != VDS_KIND_INT || views->i > 1);
+	const struct vds_value *raw = cell(state, values, PROTECTION_RAW);
+	const struct vds_value *start = cell(state, values, START);
+	if (has_text(cell(state, values, KNOWN))) {
+		state->graph.known++;
+		return;
+	}
+	if (views->kind == VDS_KIND_INT && views->i < 2) {
+		state->graph.alone++;
+		return;
+	}
+	int64_t process = process_node(state, values);
+	int64_t section = section_node(state, values);
+	struct vds_graph_edge *edge = add_edge(state, process, section);
+	if (!edge)
+		return;
+	const char *label = short_protection(
+		text_of(state, cell(state, values, PROTECTION)));
+	edge->label = label ? label : "";
+	edge->start = start->kind == VDS_KIND_ADDR ? start->u : 0;
+	edge->grade = text_of(state, cell(state, values, GRADE));
+	uint32_t access = raw->kind == VDS_KIND_INT ? (uint32_t)raw->i & 7 : 0;
+	edge->writable = access == 4 || access == 6;
+	edge->executable = (access & 2) != 0;
 }
 
-static struct vds_error *row(const struct vds_render *render,
-			     const struct vds_value *values,
-			     struct vds_str *out)
+static void add_finding(struct state *state, const struct vds_value *values)
+{
+	const struct vds_value *rule = cell(state, values, RULE);
+	const struct vds_value *severity = cell(state, values, SEVERITY);
+	struct vds_str text = {0};
+	int64_t node = add_node(state, VDS_GRAPH_FINDING, 0);
+	if (node < 0) {
+		state->graph.cut_nodes++;
+		return;
+	}
+	vds_text_escape(&text, rule->s, rule->count);
+	if (has_text(severity)) {
+		vds_str_puts(&text, " (");
+		vds_text_escape(&text, severity->s, severity->count);
+		vds_str_putc(&text, ')');
+		state->nodes[node].score =
+			(int)vds_severity_rank(severity->s, severity->count);
+	}
+	state->nodes[node].label = keep(state, &text);
+	state->nodes[node].detail =
+		text_of(state, cell(state, values, MESSAGE));
+	if (cell(state, values, EPROCESS)->kind == VDS_KIND_ADDR)
+		add_edge(state, node, process_node(state, values));
+	if (cell(state, values, SECTION)->kind == VDS_KIND_ADDR)
+		add_edge(state, node, section_node(state, values));
+}
+
+struct vds_error *vds_graph_row(const struct vds_render *render,
+				const struct vds_value *values,
+				struct vds_str *out)
 {
 	struct state *state = render->state;
-	bool is_new;
 	if (state->tree)
 		return vds_tree_row(state->tree, values, out);
-	if (!is_of_interest(state, values))
-		return NULL;
-	if (state->num_edges == MAX_EDGES) {
-		state->left_out++;
-		return NULL;
-	}
-	struct edge edge;
-	edge.section = node_of(&state->sections, state->section,
-			       &state->num_sections, MAX_SECTIONS,
-			       cell(state, values, SECTION)->u, &is_new);
-	if (is_new)
-		state->section[edge.section].label =
-			label_section(state, values);
-	edge.process = node_of(&state->processes, state->process,
-			       &state->num_processes, MAX_PROCESSES,
-			       cell(state, values, EPROCESS)->u, &is_new);
-	if (is_new)
-		state->process[edge.process].label =
-			label_process(state, values);
-	edge.label = label_edge(state, values);
-	if (edge.section == SIZE_MAX || edge.process == SIZE_MAX)
-		state->left_out++;
+	if (has_text(cell(state, values, RULE)))
+		add_finding(state, values);
+	else if (cell(state, values, EPROCESS)->kind == VDS_KIND_ADDR &&
+		 cell(state, values, SECTION)->kind == VDS_KIND_ADDR)
+		add_view(state, values);
 	else
-		state->edges[state->num_edges++] = edge;
-	return edge.label ? NULL : &vds_enomem;
+		state->graph.cut_edges++;
+	return state->nomem ? &vds_enomem : NULL;
 }
 
-static struct vds_error *end_dot(struct vds_render *render,
-				 const struct vds_render_end *how,
-				 struct vds_str *out)
+static bool is_of_image(const struct state *state,
+			const struct vds_graph_edge *edge)
 {
-	const struct state *state = render->state;
-	(void)how;
-	if (state->tree)
-		return vds_tree_end(state->tree, out);
-	vds_str_puts(out, "graph vadose {\n\trankdir=LR;\n"
-			  "\tnode [fontname=\"monospace\"];\n");
-	for (size_t i = 0; i < state->num_processes; i++) {
-		vds_str_printf(out, "\tp%zu [shape=box, label=", i);
-		vds_dot_put_quoted(out, state->process[i].label);
-		vds_str_puts(out, "];\n");
-	}
-	for (size_t i = 0; i < state->num_sections; i++) {
-		vds_str_printf(out, "\ts%zu [shape=ellipse, label=", i);
-		vds_dot_put_quoted(out, state->section[i].label);
-		vds_str_puts(out, "];\n");
-	}
-	for (size_t i = 0; i < state->num_edges; i++) {
-		const struct edge *e = &state->edges[i];
-		vds_str_printf(out, "\tp%zu -- s%zu [label=", e->process,
-			       e->section);
-		vds_dot_put_quoted(out, e->label);
-		vds_str_puts(out, "];\n");
-	}
-	if (state->left_out)
-		vds_str_printf(out, "\tmore [shape=note, label=\"%llu more are "
-				    "left out: choose by --pid, --name, "
-				    "--where\"];\n",
-			       (unsigned long long)state->left_out);
-	vds_str_puts(out, "}\n");
-	return out->failed ? &vds_enomem : NULL;
+	return state->nodes[edge->from].kind == VDS_GRAPH_PROCESS &&
+	       state->nodes[edge->to].image;
 }
 
-static void put_xml(struct vds_str *out, const char *s)
+/*
+ * That everybody maps ntdll.dll says nothing: images are drawn if nothing else
+ * was asked for.
+ */
+static void leave_out_images(struct state *state)
 {
-	for (; s && *s; s++) {
-		switch (*s) {
-		case '&':
-			vds_str_puts(out, "&amp;");
-			break;
-		case '<':
-			vds_str_puts(out, "&lt;");
-			break;
-		case '>':
-			vds_str_puts(out, "&gt;");
-			break;
-		case '"':
-			vds_str_puts(out, "&quot;");
-			break;
-		default:
-			vds_str_putc(out, *s);
+	size_t kept = 0, images = 0;
+	for (size_t i = 0; i < state->graph.num_edges; i++)
+		images += is_of_image(state, &state->edges[i]);
+	if (images == state->graph.num_edges)
+		return;
+	for (size_t i = 0; i < state->graph.num_edges; i++) {
+		const struct vds_graph_edge e = state->edges[i];
+		if (!is_of_image(state, &e)) {
+			state->edges[kept++] = e;
+			continue;
 		}
+		state->nodes[e.from].degree--;
+		state->nodes[e.to].degree--;
+		state->graph.images++;
+	}
+	state->graph.num_edges = kept;
+}
+
+/* An edge, with what its place in the drawing depends on. */
+struct ranked {
+	int score;		/* of the section, or of the finding */
+	uint32_t hub;		/* that node */
+	uint32_t degree;	/* of the other one */
+	uint32_t edge;
+};
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Best first; a section's processes by how much they have to do with others. */
+static int compare_ranked(const void *pa, const void *pb)
+{
+	const struct ranked *a = pa, *b = pb;
+	if (a->score != b->score)
+		return a->score > b->score ? -1 : 1;
+	if (a->hub != b->hub)
+		return compare(a->hub, b->hub);
+	if (a->degree != b->degree)
+		return a->degree > b->degree ? -1 : 1;
+	return compare(a->edge, b->edge);
+}
+
+static struct ranked *rank(const struct state *state, size_t *ret_hubs)
+{
+	struct ranked *list = vds_malloc_array(state->graph.num_edges + 1,
+					       sizeof(*list));
+	for (size_t i = 0; list && i < state->graph.num_edges; i++) {
+		const struct vds_graph_edge *e = &state->edges[i];
+		bool finding = state->nodes[e->from].kind == VDS_GRAPH_FINDING;
+		uint32_t hub = finding ? e->from : e->to;
+		list[i] = (struct ranked){
+			.score = state->nodes[hub].score, .hub = hub,
+			.degree = finding ? 0 : state->nodes[e->from].degree,
+			.edge = (uint32_t)i};
+	}
+	if (list)
+		qsort(list, state->graph.num_edges, sizeof(*list),
+		      compare_ranked);
+	*ret_hubs = 0;
+	for (size_t i = 0; list && i < state->graph.num_edges; i++)
+		*ret_hubs += !i || list[i].hub != list[i - 1].hub;
+	return list;
+}
+
+/* Room for nodes of each kind, and for edges. */
+struct room {
+	uint32_t left[3], edges, of_section;
+};
+
+static bool take_node(struct state *state, uint32_t index, struct room *room)
+{
+	struct vds_graph_node *node = &state->nodes[index];
+	if (!node->chosen && !room->left[node->kind])
+		return false;
+	if (!node->chosen)
+		room->left[node->kind]--;
+	return node->chosen = true;
+}
+
+static bool take_edge(struct state *state, struct vds_graph_edge *edge,
+		      struct room *room)
+{
+	struct vds_graph_node *from = &state->nodes[edge->from];
+	struct vds_graph_node *to = &state->nodes[edge->to];
+	if (!room->edges || (to->kind == VDS_GRAPH_SECTION &&
+			     to->drawn >= room->of_section))
+		return false;
+	/* Both or none: no node is drawn for an edge that isn't. */
+	if ((!from->chosen && !room->left[from->kind]) ||
+	    (!to->chosen && !room->left[to->kind]))
+		return false;
+	take_node(state, edge->from, room);
+	take_node(state, edge->to, room);
+	room->edges--;
+	from->drawn++;
+	to->drawn++;
+	return edge->chosen = true;
+}
+
+/* Findings about nothing that is drawn (a hidden driver) stand alone. */
+static void take_lone_findings(struct state *state, struct room *room)
+{
+	for (size_t i = 0; i < state->graph.num_nodes; i++) {
+		if (state->nodes[i].kind == VDS_GRAPH_FINDING &&
+		    !state->nodes[i].degree)
+			take_node(state, (uint32_t)i, room);
 	}
 }
 
-static void put_xml_node(struct vds_str *out, char prefix, size_t index,
-			 const char *kind, const struct node *node)
+static void choose(struct state *state)
 {
-	vds_str_printf(out, "  <node id=\"%c%zu\"><data key=\"kind\">%s</data>"
-			    "<data key=\"address\">0x%016llx</data>"
-			    "<data key=\"label\">",
-		       prefix, index, kind, (unsigned long long)node->address);
-	put_xml(out, node->label);
-	vds_str_puts(out, "</data></node>\n");
+	size_t num_hubs;
+	_cleanup_free_ struct ranked *list = rank(state, &num_hubs);
+	struct room room = {
+		.left = {[VDS_GRAPH_PROCESS] = MAX_PROCESSES,
+			 [VDS_GRAPH_SECTION] = MAX_SECTIONS,
+			 [VDS_GRAPH_FINDING] = MAX_FINDINGS},
+		.edges = MAX_EDGES,
+	};
+	room.of_section = (uint32_t)VDS_MAX(
+		(size_t)MAX_OF_SECTION,
+		num_hubs ? MAX_EDGES / num_hubs : (size_t)MAX_EDGES);
+	take_lone_findings(state, &room);
+	for (size_t i = 0; list && i < state->graph.num_edges; i++)
+		state->graph.cut_edges += !take_edge(
+			state, &state->edges[list[i].edge], &room);
+	for (size_t i = 0; i < state->graph.num_nodes; i++) {
+		const struct vds_graph_node *node = &state->nodes[i];
+		state->graph.cut_nodes += !node->chosen &&
+			(node->degree || node->kind == VDS_GRAPH_FINDING);
+	}
 }
 
-static struct vds_error *end_graphml(struct vds_render *render,
-				     const struct vds_render_end *how,
-				     struct vds_str *out)
+struct vds_tree *vds_graph_tree(const struct vds_render *render)
 {
 	const struct state *state = render->state;
-	(void)how;
-	vds_str_puts(out,
-		     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		     "<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n"
-		     " <key id=\"kind\" for=\"node\" attr.name=\"kind\" attr.type=\"string\"/>\n"
-		     " <key id=\"address\" for=\"node\" attr.name=\"address\" attr.type=\"string\"/>\n"
-		     " <key id=\"label\" for=\"all\" attr.name=\"label\" attr.type=\"string\"/>\n"
-		     " <key id=\"left_out\" for=\"graph\" attr.name=\"left_out\" attr.type=\"long\"/>\n"
-		     " <graph id=\"vadose\" edgedefault=\"undirected\">\n");
-	vds_str_printf(out, "  <data key=\"left_out\">%llu</data>\n",
-		       (unsigned long long)state->left_out);
-	for (size_t i = 0; i < state->num_processes; i++)
-		put_xml_node(out, 'p', i, "process", &state->process[i]);
-	for (size_t i = 0; i < state->num_sections; i++)
-		put_xml_node(out, 's', i, "section", &state->section[i]);
-	for (size_t i = 0; i < state->num_edges; i++) {
-		const struct edge *e = &state->edges[i];
-		vds_str_printf(out, "  <edge source=\"p%zu\" target=\"s%zu\">"
-				    "<data key=\"label\">",
-			       e->process, e->section);
-		put_xml(out, e->label);
-		vds_str_puts(out, "</data></edge>\n");
-	}
-	vds_str_puts(out, " </graph>\n</graphml>\n");
-	return out->failed ? &vds_enomem : NULL;
+	return state->tree;
 }
 
-static void deinit(struct vds_render *render)
+const struct vds_graph *vds_graph_end(struct vds_render *render)
+{
+	struct state *state = render->state;
+	leave_out_images(state);
+	choose(state);
+	state->graph.nodes = state->nodes;
+	state->graph.edges = state->edges;
+	return &state->graph;
+}
+
+void vds_graph_deinit(struct vds_render *render)
 {
 	struct state *state = render->state;
 	if (!state)
@@ -327,25 +541,7 @@ static void deinit(struct vds_render *render)
 	vds_arena_deinit(&state->arena);
 	vds_map_deinit(&state->processes);
 	vds_map_deinit(&state->sections);
+	free(state->nodes);
+	free(state->edges);
 	free(state);
 }
-
-const struct vds_renderer vds_render_dot = {
-	.name = "dot",
-	.summary = "processes and sections, or VAD trees, as a Graphviz graph",
-	.ordered = true,
-	.begin = begin,
-	.row = row,
-	.end = end_dot,
-	.deinit = deinit,
-};
-
-const struct vds_renderer vds_render_graphml = {
-	.name = "graphml",
-	.summary = "the same graph as GraphML",
-	.ordered = true,
-	.begin = begin,
-	.row = row,
-	.end = end_graphml,
-	.deinit = deinit,
-};
