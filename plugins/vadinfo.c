@@ -217,6 +217,27 @@ static struct vds_error *list_vads(struct vds_run *run, size_t index, void *ctx)
 	return NULL;
 }
 
+/* EPROCESS.ImageFileName, for a process that no list led to. */
+static struct vds_value short_name(struct vds_run *run, uint64_t eprocess,
+				   const struct vds_type *type)
+{
+	struct vds_member_info member;
+	char text[32] = "";
+	enum vds_why why;
+	size_t len = 0;
+
+	if (!vds_type_member_find(type, "ImageFileName", &member) ||
+	    member.size >= sizeof(text))
+		return vds_absent(VDS_NO_FIELD);
+	why = vds_kernel_read(run, eprocess + member.offset, text,
+			      (size_t)member.size);
+	while (!why && text[len] >= ' ' && text[len] <= '~')
+		len++;
+	if (!why && (!len || text[len]))
+		why = VDS_BAD_DATA;
+	return vds_or(why, vds_str(vds_sprintf(run, "%s", text)));
+}
+
 /* Whose VAD it is, as it says itself; a private one doesn't. */
 static void fill_owner(struct vds_run *run, const struct vds_vad *vad,
 		       struct vds_value *row)
@@ -236,6 +257,8 @@ static void fill_owner(struct vds_run *run, const struct vds_vad *vad,
 	row[PID] = row[NAME] = vds_absent(why ? why : VDS_BAD_DATA);
 	if (!why && pid <= UINT32_MAX)
 		row[PID] = vds_int((int64_t)pid);
+	if (!why)
+		row[NAME] = short_name(run, vad->vads_process, type);
 	const struct vds_process *p = vds_process_find(run, vad->vads_process);
 
 	if (p)

@@ -126,8 +126,11 @@ static struct vds_error *hash(struct vds_cli *cli,
 		put_hash(out, "container", &digest);
 	else if (!vds_error_catch(err, VDS_ERROR_UNSUPPORTED))
 		return err;
-	if (!vds_image_end(image))
+	if (!vds_image_end(image)) {
+		vds_cli_say(cli, "%s: holds no physical memory that could be hashed",
+			    vds_image_path(image));
 		return NULL;	/* a triage dump */
+	}
 	shown.what = "hashing the memory";
 	err = vds_image_digest(image, VDS_STREAM_ZERO, &progress, &digest);
 	if (!err) {

@@ -5,7 +5,8 @@
  * LIST_ENTRY holds the owner, its low two bits (Type) say of which kind: 1 a
  * process, 2 a session address, 3 a system address (public symbols of 9600 and
  * later; System Informer's ntfill.h). Windows 7 has the ViewLinks of MMVAD and
- * of _MMVIEW, and no kind: there an owner that is a process of the table is one.
+ * of _MMVIEW, and no kind: there a process of the table, or the pool tag of a VAD
+ * before the links, is what tells.
  */
 #include "base/util.h"
 #include "nt/process.h"
@@ -13,6 +14,7 @@
 #include "nt/task.h"
 #include "nt/walk.h"
 #include "vadose/section.h"
+#include "vadose/vad.h"
 
 /* More views of one section than any machine has. */
 #define VIEWS_MAX 65536
@@ -63,12 +65,22 @@ static void read_reverse(struct listing *list, struct vds_listed_view *view,
 		view->subsection &= ~UINT64_C(7);	/* SubsectionType */
 }
 
+static bool is_vad(struct listing *list, const struct vds_listed_view *view)
+{
+	const struct vds_field *links = vds_kf(list->task->kernel,
+					       VAD_VIEW_LINKS);
+	const struct vds_process any = {.task = list->task};
+	struct vds_vad vad;
+	return !vds_vad_at(&any, view->links - links->offset, &vad) &&
+	       !vad.tag_why && vad.has_section;
+}
+
 /* Windows 7: an _MMVIEW, or an MMVAD whose VadsProcess is a known process. */
 static bool read_old(struct listing *list, struct vds_listed_view *view,
 		     uint64_t owner)
 {
 	const struct vds_kernel *kernel = list->task->kernel;
-	if (in_table(kernel, owner & ~UINT64_C(3))) {
+	if (in_table(kernel, owner & ~UINT64_C(3)) || is_vad(list, view)) {
 		view->owner = VDS_VIEW_PROCESS;
 		return true;
 	}
