@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* whoshares: from what was asked to places in physical memory. */
+#include "whoshares.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vadose/record.h>
+
+#define PAGE 4096u
+#define PIECE (UINT64_C(8) << 20)
+/* Read at once; on the stack, since a run's memory stays until the end. */
+#define WINDOW (64u * 1024)
+#define MAX_PATTERN 1024u
+
+struct needle {
+	enum match match;
+	size_t len;
+	size_t rare;		/* offset of its rarest byte */
+	uint8_t bytes[2 * MAX_PATTERN];
+};
+
+struct context {
+	struct needle needles[2];
+	size_t num_needles;
+	uint8_t rare;		/* a byte of all needles */
+	const uint64_t *pieces;
+	size_t max_hits;
+	struct hits hits;
+	struct hits *piece_hits;
+};
+
+static bool push_hit(struct vds_run *run, struct hits *hits, uint64_t pa,
+		     enum match match)
+{
+	if (hits->count == hits->cap) {
+		size_t cap = hits->cap ? hits->cap * 2 : 16;
+		struct hit *list = vds_alloc(run, cap, sizeof(*list));
+		if (!list)
+			return false;
+		if (hits->count)
+			memcpy(list, hits->list, hits->count * sizeof(*list));
+		hits->list = list;
+		hits->cap = cap;
+	}
+	hits->list[hits->count++] = (struct hit){.pa = pa, .match = match};
+	return true;
+}
+
+static int compare_hits(const void *pa, const void *pb)
+{
+	const struct hit *a = pa, *b = pb;
+	if (a->pa != b->pa)
+		return a->pa < b->pa ? -1 : 1;
+	return (int)a->match - (int)b->match;
+}
+
+/*
+ * How common a byte is in memory, roughly: zeros, fillings and letters of text
+ * are everywhere.
+ */
+static unsigned int commonness(uint8_t byte)
+{
+	static const char letters[] = "etaoinsrhldcum";
+	const char *letter = byte ? strchr(letters, byte) : NULL;
+	if (letter)
+		return 200 - (unsigned int)(letter - letters);
+	switch (byte) {
+	case 0:
+		return 255;
+	case 0xff:
+		return 250;
+	case ' ':
+		return 240;
+	case 0x01:
+	case 0x48:
+	case 0x80:
+	case 0x8b:
+	case 0xcc:
+	case 0xf8:
+		return 160;
+	}
+	return byte < 0x10 ? 140 : islower(byte) ? 120 : isalnum(byte) ? 80 : 60;
+}
+
+/* All bytes are fillings: looking for one of them is no help. */
+#define TOO_COMMON 240u
+
+/* The needles are one text in two widths: they have their rarest in common. */
+static void find_rare(struct context *c)
+{
+	const struct needle *plain = &c->needles[0];
+	size_t best = 0;
+	for (size_t i = 1; i < plain->len; i++) {
+		if (commonness(plain->bytes[i]) < commonness(plain->bytes[best]))
+			best = i;
+	}
+	c->needles[0].rare = best;
+	c->needles[1].rare = 2 * best;
+	c->rare = plain->bytes[best];
+}
+
+/*
+ * Bytes that go on in the next page are not found: pages that follow each other
+ * in physical memory seldom do so anywhere else.
+ */
+static struct vds_error *search_page(struct vds_run *run,
+				     const struct context *c,
+				     struct hits *hits, const uint8_t *page,
+				     uint64_t pa)
+{
+	const uint8_t *p = page, *end = page + PAGE;
+	for (; (p = memchr(p, c->rare, (size_t)(end - p))); p++) {
+		for (size_t i = 0; i < c->num_needles; i++) {
+			const struct needle *needle = &c->needles[i];
+			size_t at = (size_t)(p - page) - needle->rare;
+			if ((size_t)(p - page) < needle->rare ||
+			    PAGE - at < needle->len ||
+			    memcmp(page + at, needle->bytes, needle->len))
+				continue;
+			if (!push_hit(run, hits, pa + at, needle->match))
+				return &vds_enomem;
+		}
+	}
+	return NULL;
+}
+
+/* The same for bytes that are all too common, of which there is one needle. */
+static struct vds_error *search_common(struct vds_run *run,
+				       const struct context *c,
+				       struct hits *hits, const uint8_t *page,
+				       uint64_t pa)
+{
+	const struct needle *needle = &c->needles[0];
+	const uint8_t *p = page, *end = page + PAGE;
+	for (; (p = memmem(p, (size_t)(end - p), needle->bytes, needle->len));
+	     p++) {
+		if (!push_hit(run, hits, pa + (uint64_t)(p - page),
+			      needle->match))
+			return &vds_enomem;
+	}
+	return NULL;
+}
+
+static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
+{
+	const struct context *c = ctx;
+	uint64_t pa = c->pieces[index], end = pa + PIECE;
+	uint8_t window[WINDOW];
+	struct hits *hits = &c->piece_hits[index];
+	struct vds_error *err = NULL;
+	bool common = c->num_needles == 1 &&
+		      commonness(c->rare) >= TOO_COMMON;
+	struct vds_error *(*look)(struct vds_run *run, const struct context *c,
+				  struct hits *hits, const uint8_t *page,
+				  uint64_t pa) =
+		common ? search_common : search_page;
+	/* The first places are enough, and one more tells that there are more. */
+	while (!err && pa < end && hits->count <= c->max_hits) {
+		size_t have = vds_physical_scan(run, &pa, window,
+						sizeof(window));
+		if (!have)
+			break;
+		for (size_t i = 0; !err && i + PAGE <= have && pa + i < end &&
+				   hits->count <= c->max_hits; i += PAGE)
+			err = look(run, c, hits, window + i, pa + i);
+		pa += have;
+	}
+	return err;
+}
+
+static struct vds_error *search_all(struct vds_run *run, struct context *c)
+{
+	size_t count;
+	find_rare(c);
+	struct vds_error *err =
+		vds_physical_pieces(run, PIECE, &c->pieces, &count);
+	if (err)
+		return err;
+	c->piece_hits = vds_alloc(run, count + 1, sizeof(*c->piece_hits));
+	if (!c->piece_hits)
+		return &vds_enomem;
+	err = vds_parallel(run, count, search, c);
+	for (size_t i = 0; !err && i < count; i++) {
+		const struct hits *found = &c->piece_hits[i];
+		for (size_t k = 0; k < found->count; k++) {
+			if (!push_hit(run, &c->hits, found->list[k].pa,
+				      found->list[k].match))
+				return &vds_enomem;
+		}
+	}
+	return err;
+}
+
+static bool parse_hex(const char *text, struct needle *needle)
+{
+	size_t n = strlen(text);
+	if (!n || n % 2 || n / 2 > MAX_PATTERN)
+		return false;
+	for (size_t i = 0; i < n; i += 2) {
+		char digits[3] = {text[i], text[i + 1], 0};
+		if (!isxdigit((unsigned char)digits[0]) ||
+		    !isxdigit((unsigned char)digits[1]))
+			return false;
+		needle->bytes[i / 2] = (uint8_t)strtoul(digits, NULL, 16);
+	}
+	needle->len = n / 2;
+	needle->match = MATCH_BYTES;
+	return true;
+}
+
+/* As it stands, and with each byte widened if all are ASCII. */
+static bool parse_text(const char *text, struct context *c)
+{
+	size_t n = strlen(text);
+	struct needle *plain = &c->needles[0], *wide = &c->needles[1];
+	if (!n || n > MAX_PATTERN)
+		return false;
+	memcpy(plain->bytes, text, n);
+	plain->len = n;
+	plain->match = MATCH_TEXT;
+	c->num_needles = 2;
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)text[i] > 0x7f)
+			c->num_needles = 1;
+		wide->bytes[2 * i] = (uint8_t)text[i];
+		wide->bytes[2 * i + 1] = 0;
+	}
+	wide->len = 2 * n;
+	wide->match = MATCH_UTF16;
+	return true;
+}
+
+static struct vds_error *add_va(struct vds_run *run, struct context *c,
+				const struct vds_process *process, uint64_t va)
+{
+	struct vds_translation t;
+	vds_translate(run, process, va, &t);
+	if (t.why)
+		return NULL;
+	return push_hit(run, &c->hits, t.pa, MATCH_ADDRESS) ? NULL :
+							      &vds_enomem;
+}
+
+static struct vds_error *take_address(struct vds_run *run, struct context *c,
+				      uint64_t at)
+{
+	struct vds_error *err = NULL;
+	if (at >> 63)
+		return add_va(run, c, NULL, at);
+	if (!vds_option_set(run, "va"))
+		return push_hit(run, &c->hits, at, MATCH_ADDRESS) ?
+			       NULL : &vds_enomem;
+	for (size_t i = 0; !err && i < vds_num_processes(run); i++) {
+		const struct vds_process *p = vds_process_at(run, i);
+		if (!p)
+			return &vds_enomem;
+		if (p->selected)
+			err = add_va(run, c, p, at);
+	}
+	return err;
+}
+
+/* The same page of several processes may be one. */
+static void drop_doubles(struct hits *hits)
+{
+	size_t kept = 0;
+	if (hits->count)
+		qsort(hits->list, hits->count, sizeof(*hits->list),
+		      compare_hits);
+	for (size_t i = 0; i < hits->count; i++) {
+		if (!kept || compare_hits(&hits->list[kept - 1],
+					  &hits->list[i]))
+			hits->list[kept++] = hits->list[i];
+	}
+	hits->count = kept;
+}
+
+static struct vds_error *look_for(struct vds_run *run, struct context *c)
+{
+	const char *what = vds_option_str(run, "what");
+	char *end;
+	uint64_t at = strtoull(what, &end, 0);
+	if (isdigit((unsigned char)what[0]) && !*end) {
+		struct vds_error *err = take_address(run, c, at);
+		if (!err)
+			drop_doubles(&c->hits);
+		return err;
+	}
+	bool ok;
+	if (!strncmp(what, "hex:", 4)) {
+		ok = parse_hex(what + 4, &c->needles[0]);
+		c->num_needles = 1;
+	} else {
+		ok = parse_text(strncmp(what, "text:", 5) ? what : what + 5,
+				c);
+	}
+	if (!ok)
+		return vds_error_create(VDS_ERROR_USAGE,
+					"whoshares: '%s': an address, hex:BYTES or up to %u bytes of text",
+					what, MAX_PATTERN);
+	return search_all(run, c);
+}
+
+/* More places than wanted: the first ones, and a note. */
+static void keep_first(struct vds_run *run, struct hits *hits, size_t max)
+{
+	if (hits->count <= max)
+		return;
+	vds_run_note(run, "hits_cut", 0,
+		     "%zu places or more; only the first %zu are looked at (--max-hits)",
+		     hits->count, max);
+	hits->count = max;
+}
+
+struct vds_error *find_hits(struct vds_run *run, size_t max, struct hits *ret)
+{
+	struct context *c = vds_alloc(run, 1, sizeof(*c));
+	if (!c)
+		return &vds_enomem;
+	c->max_hits = max;
+	struct vds_error *err = look_for(run, c);
+	if (err)
+		return err;
+	if (c->hits.count)
+		qsort(c->hits.list, c->hits.count, sizeof(*c->hits.list),
+		      compare_hits);
+	keep_first(run, &c->hits, max);
+	*ret = c->hits;
+	return NULL;
+}
