@@ -9,7 +9,9 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "cli/commands.h"
+#include "image/aff4_verify.h"
 #include "image/convert.h"
+#include "render/text.h"
 
 /* Set by ^C: what runs ends at its next step, and cleans up. */
 static atomic_bool interrupted;
@@ -146,15 +148,66 @@ static struct vds_error *hash(struct vds_cli *cli,
 	return err;
 }
 
+/* What `hash --verify` has found so far. */
+struct verified {
+	struct vds_str out;
+	size_t equal, differs, unchecked;
+};
+
+static void put_check(void *ctx, const struct vds_aff4_check *check)
+{
+	static const char *const words[] = {"equal", "differs", "unchecked"};
+	struct verified *v = ctx;
+	vds_str_printf(&v->out, "%-9s %s %s", words[check->verdict],
+		       check->what, check->type);
+	if (check->stored)
+		vds_str_printf(&v->out, " %s", check->stored);
+	if (check->computed && check->verdict == VDS_VERDICT_DIFFERS)
+		vds_str_printf(&v->out, " computed=%s", check->computed);
+	vds_str_putc(&v->out, ' ');
+	vds_text_escape(&v->out, check->urn, strlen(check->urn));
+	if (check->why)
+		vds_str_printf(&v->out, " (%s)", check->why);
+	vds_str_putc(&v->out, '\n');
+	v->equal += check->verdict == VDS_VERDICT_EQUAL;
+	v->differs += check->verdict == VDS_VERDICT_DIFFERS;
+	v->unchecked += check->verdict == VDS_VERDICT_UNCHECKED;
+}
+
+static struct vds_error *verify(struct vds_cli *cli,
+				const struct vds_image *image,
+				struct vds_str *out, bool *ret_damaged)
+{
+	struct shown shown = {.what = "verifying",
+			      .wanted = wants_progress(&cli->args)};
+	struct vds_progress progress = {step, &shown};
+	struct verified v = {0};
+	const struct vds_aff4_checker checker = {
+		.on_check = put_check, .ctx = &v, .progress = &progress};
+	struct vds_error *err = vds_aff4_verify(image, &checker);
+	end_progress(&shown);
+	vds_str_append(out, v.out.data, v.out.len);
+	out->failed |= v.out.failed;
+	vds_str_deinit(&v.out);
+	*ret_damaged = v.differs;
+	if (!err && !v.equal && !v.differs && !v.unchecked)
+		vds_cli_say(cli, "%s: nothing to verify: a container of this kind stores no hashes",
+			    vds_image_path(image));
+	return err;
+}
+
 static const char hash_help[] =
 	"vadose hash: SHA-256 of a container and of the memory in it\n\n"
-	"usage: vadose -f IMAGE hash\n\n"
+	"usage: vadose -f IMAGE hash [--verify]\n\n"
 	"container    the file as it is\n"
 	"stream-zero  physical memory from address 0 on; what isn't there is 0\n"
 	"stream-spec  the same, but ranges that the container says were\n"
 	"             unreadable hold the pattern of its specification\n\n"
 	"Each line: what, SHA-256, bytes, and how many of them are absent,\n"
-	"unreadable or damaged, if any. Exit status 3 if any are damaged.\n";
+	"unreadable or damaged, if any. Exit status 3 if any are damaged.\n\n"
+	"--verify     compare the hashes that an AFF4 volume stores (of streams,\n"
+	"             chunks, maps) and the CRC-32 of its members with what is\n"
+	"             in it: equal, differs (exit status 3), or unchecked\n";
 
 /* True if the next argument asks for help, or -h came before the command. */
 static bool asks_help(const struct vds_cli *cli, const char *arg)
@@ -168,10 +221,15 @@ int vds_cmd_hash(struct vds_cli *cli)
 	_cleanup_(vds_str_deinit) struct vds_str out = {0};
 	struct vds_image *image;
 	struct vds_error *err = NULL;
-	bool damaged = false, taken = true;
+	bool damaged = false, taken = true, only_verify = false;
 	for (int i = cli->args.rest; i < cli->argc && !err;) {
 		if (asks_help(cli, cli->argv[i]))
 			break;
+		if (!strcmp(cli->argv[i], "--verify")) {
+			only_verify = true;
+			i++;
+			continue;
+		}
 		err = vds_args_take(&cli->args, cli->argc, cli->argv, &i,
 				    &taken);
 		if (!err && !taken)
@@ -187,7 +245,8 @@ int vds_cmd_hash(struct vds_cli *cli)
 	err = open_image(cli, &image);
 	if (err)
 		return vds_cli_fail(err);
-	err = hash(cli, image, &out, &damaged);
+	err = only_verify ? verify(cli, image, &out, &damaged) :
+			    hash(cli, image, &out, &damaged);
 	vds_image_close(image);
 	if (!err && out.failed)
 		err = &vds_enomem;

@@ -1,131 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/aff4_verify.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
-#include "base/str.h"
-#include "base/util.h"
-#include "image/aff4_internal.h"
-#include "image/oldhash.h"
+#include "image/aff4_verify_internal.h"
+#include "image/zip_verify.h"
 
-#define STEP ((size_t)1 << 20)
-
-enum { MD5, SHA1, SHA256, NUM_TYPES };
-static const char *const types[NUM_TYPES] = {"MD5", "SHA1", "SHA256"};
-
-struct hashes {
-	struct vds_oldhash md5, sha1;
-	struct vds_sha256 sha256;
-	char hex[NUM_TYPES][VDS_SHA256_HEX_SIZE];
-};
-
-/* The kind of hash that @t states, or -1. */
-static int hash_type(const struct vds_triple *t)
+/* The CRC-32 of each member: one line for the archive, one for each bad one. */
+static struct vds_error *verify_members(const struct vds_aff4_volume *volume,
+					const struct vds_aff4_checker *checker)
 {
-	const char *name = vds_aff4_local(t->predicate, NULL);
-	const char *type = vds_aff4_local(t->datatype, NULL);
-	for (int i = 0; name && type && i < NUM_TYPES; i++) {
-		if (!strcmp(name, "hash") && !strcmp(type, types[i]))
-			return i;
-	}
-	return -1;
-}
-
-static void to_hex(const uint8_t *digest, size_t len, char *out)
-{
-	static const char digits[] = "0123456789abcdef";
-	for (size_t i = 0; i < len; i++) {
-		out[2 * i] = digits[digest[i] >> 4];
-		out[2 * i + 1] = digits[digest[i] & 15];
-	}
-	out[2 * len] = 0;
-}
-
-static void finish(struct hashes *h)
-{
-	uint8_t digest[VDS_SHA256_SIZE];
-	vds_md5_final(&h->md5, digest);
-	to_hex(digest, VDS_MD5_SIZE, h->hex[MD5]);
-	vds_sha1_final(&h->sha1, digest);
-	to_hex(digest, VDS_SHA1_SIZE, h->hex[SHA1]);
-	vds_sha256_final(&h->sha256, digest);
-	to_hex(digest, VDS_SHA256_SIZE, h->hex[SHA256]);
-}
-
-static struct vds_error *hash_stream(const struct vds_aff4 *a, size_t target,
-				     const struct vds_progress *progress,
-				     struct hashes *h)
-{
-	const struct vds_aff4_stream *stream = a->targets[target].stream;
-	_cleanup_free_ uint8_t *buf = malloc(STEP);
-	if (!buf)
-		return &vds_enomem;
-	vds_md5_init(&h->md5);
-	vds_sha1_init(&h->sha1);
-	vds_sha256_init(&h->sha256);
-	for (uint64_t pos = 0; pos < stream->size;) {
-		size_t want = (size_t)VDS_MIN((uint64_t)STEP,
-					      stream->size - pos);
-		size_t n = vds_aff4_stream_read(a, target, pos, buf, want,
-						true);
-		if (n < want)
-			return vds_error_create(VDS_ERROR_FORMAT,
-				"<%s>: can't be decoded from byte %llu on",
-				stream->urn, (unsigned long long)(pos + n));
-		vds_oldhash_update(&h->md5, buf, n);
-		vds_oldhash_update(&h->sha1, buf, n);
-		vds_sha256_update(&h->sha256, buf, n);
-		pos += n;
-		if (progress && progress->step &&
-		    !progress->step(progress->ctx, pos, stream->size))
-			return &vds_stop;
-	}
-	finish(h);
-	return NULL;
-}
-
-static struct vds_error *verify_stream(const struct vds_aff4 *a, size_t target,
-				       const struct vds_progress *progress,
-				       void (*on_check)(void *,
-						const struct vds_aff4_check *),
-				       void *ctx)
-{
-	const char *urn = a->targets[target].urn;
-	const struct vds_triple *t;
-	struct hashes hashes;
-	bool done = false;
-	for (size_t i = 0; (t = vds_aff4_property(a, urn, "hash", i)); i++) {
-		int type = hash_type(t);
-		if (type < 0)
-			continue;
-		struct vds_error *err = done ? NULL :
-			hash_stream(a, target, progress, &hashes);
-		if (err)
-			return err;
-		done = true;
+	size_t good = 0, count = volume->zip.num_members;
+	for (size_t i = 0; i < count; i++) {
+		struct vds_zip_member *m = &volume->zip.members[i];
 		struct vds_aff4_check check = {
-			.urn = urn, .type = types[type], .stored = t->object,
-			.computed = hashes.hex[type],
-			.equal = vds_streq_nocase(t->object,
-						  hashes.hex[type]),
-		};
-		on_check(ctx, &check);
+			.urn = m->name, .what = "member", .type = "CRC-32",
+			.verdict = VDS_VERDICT_DIFFERS};
+		char stored[9], computed[9];
+		uint32_t crc;
+		struct vds_error *err = vds_zip_crc(&volume->zip, m,
+						    checker->progress, &crc);
+		if (err == &vds_stop || err == &vds_enomem)
+			return err;
+		snprintf(stored, sizeof(stored), "%08x", m->crc);
+		check.stored = stored;
+		if (err) {
+			check.why = err->message;
+			checker->on_check(checker->ctx, &check);
+		} else if (crc != m->crc) {
+			snprintf(computed, sizeof(computed), "%08x", crc);
+			check.computed = computed;
+			checker->on_check(checker->ctx, &check);
+		} else {
+			good++;
+		}
+		vds_error_destroy(err);
 	}
+	char why[64];
+	snprintf(why, sizeof(why), "%zu of %zu members", good, count);
+	const struct vds_aff4_check all = {
+		.urn = volume->urn, .what = "members", .type = "CRC-32",
+		.why = why, .verdict = good == count ? VDS_VERDICT_EQUAL :
+						       VDS_VERDICT_DIFFERS};
+	checker->on_check(checker->ctx, &all);
 	return NULL;
 }
 
 struct vds_error *vds_aff4_verify(const struct vds_image *image,
-				  const struct vds_progress *progress,
-				  void (*on_check)(void *ctx,
-					const struct vds_aff4_check *check),
-				  void *ctx)
+				  const struct vds_aff4_checker *checker)
 {
 	const struct vds_aff4 *a = vds_aff4_of(image);
 	struct vds_error *err = NULL;
 	for (size_t i = 0; a && i < a->num_targets && !err; i++) {
 		if (a->targets[i].kind == VDS_AFF4_STREAM)
-			err = verify_stream(a, i, progress, on_check, ctx);
+			err = vds_aff4_verify_stream(a, i, checker);
+	}
+	if (a && !err)
+		err = vds_aff4_verify_segments(a, checker);
+	for (size_t v = 0; a && v < a->num_volumes && !err; v++) {
+		if (a->volumes[v]->file)
+			err = verify_members(a->volumes[v], checker);
 	}
 	return err;
 }

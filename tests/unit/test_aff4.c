@@ -6,6 +6,7 @@
 #include "image/aff4_internal.h"
 #include "image/aff4_verify.h"
 #include "image/aff4_write.h"
+#include "image/hashes.h"
 #include "image/aff4_yaml.h"
 #include "image/oldhash.h"
 #include "image/zip_write.h"
@@ -112,13 +113,38 @@ START_TEST(old_hashes_have_their_test_vectors)
 	vds_oldhash_update(&hash, "abc", 3);
 	vds_sha1_final(&hash, out);
 	ck_assert_mem_eq(out, sha1, sizeof(sha1));
+	/* FIPS 180-4's own: "abc", and two blocks. */
+	static const char *const sha512[][2] = {
+		{"abc",
+		 "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+		 "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"},
+		{"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmn"
+		 "hijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
+		 "8e959b75dae313da8cf4f72814fc143f8f7779c6eb9f7fa17299aeadb6889018"
+		 "501d289e4900f7e4331b99dec4b5433ac7d329eeb6dd26545e96e55b874be909"},
+	};
+	for (size_t i = 0; i < 2; i++) {
+		struct vds_hashes h;
+		uint8_t digest[VDS_HASH_MAX];
+		char hex[VDS_HASH_HEX_SIZE];
+		vds_hashes_init(&h, 1 << VDS_HASH_SHA512);
+		vds_hashes_update(&h, sha512[i][0], strlen(sha512[i][0]));
+		vds_hashes_final(&h, VDS_HASH_SHA512, digest);
+		vds_hash_hex(VDS_HASH_SHA512, digest, hex);
+		ck_assert_str_eq(hex, sha512[i][1]);
+	}
+	ck_assert_int_eq(vds_hash_by_name("sha256"), VDS_HASH_SHA256);
+	ck_assert_int_eq(vds_hash_by_name("Blake2b"), VDS_NUM_HASHES);
 }
 END_TEST
 
 static void on_check(void *ctx, const struct vds_aff4_check *check)
 {
-	ck_assert_str_eq(check->type, "SHA256");
-	ck_assert(check->equal);
+	if (!strcmp(check->what, "hash"))
+		ck_assert_str_eq(check->type, "SHA256");
+	else
+		ck_assert_str_eq(check->what, "members");
+	ck_assert_int_eq(check->verdict, VDS_VERDICT_EQUAL);
 	++*(int *)ctx;
 }
 
@@ -349,9 +375,10 @@ START_TEST(what_is_written_is_read)
 		ck_assert_uint_eq(vds_image_notes(to)->count, 0);
 		same_digest(from, to);
 		int checks = 0;
-		ck_assert_ptr_null(vds_aff4_verify(to, NULL, on_check,
-						   &checks));
-		ck_assert_int_eq(checks, 1);
+		const struct vds_aff4_checker checker = {on_check, &checks,
+							 NULL};
+		ck_assert_ptr_null(vds_aff4_verify(to, &checker));
+		ck_assert_int_eq(checks, 2);
 		vds_image_close(to);
 	} else if (vds_codec_available(options.codec)) {
 		open_fails(&aff4, VDS_ERROR_UNSUPPORTED, "serd");
