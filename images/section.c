@@ -305,6 +305,21 @@ static uint32_t win32_prot(uint32_t prot)
 	return values[prot & 7];
 }
 
+/*
+ * What the symbols up to 8.1 leave out of a section object: its size, the
+ * control area's flags, its protection (Windows Research Kernel, mi.h).
+ */
+static void put_old_tail(struct world *w, const struct section *s, uint64_t at)
+{
+	uint8_t tail[0x10];
+
+	space_read(w, &w->kernel, s->control_area +
+		   offset_of(w, "_CONTROL_AREA", "u"), tail + 8, 4);
+	vds_put_le64(tail, (uint64_t)s->pages * VDS_PAGE_SIZE);
+	vds_put_le32(tail + 12, win32_prot(s->prot));
+	space_write(w, &w->kernel, at, tail, sizeof(tail));
+}
+
 static void put_object(struct world *w, struct section *s)
 {
 	bool modern = has_type(w, "_SECTION");
@@ -323,11 +338,13 @@ static void put_object(struct world *w, struct section *s)
 		directory = directory_get(w, path);
 	}
 	s->object_va = object_create(w, TYPE_SECTION, SCENE_AUTO,
-				     size_of(w, type), leaf, directory);
+				     size_of(w, type) + (modern ? 0 : 0x10),
+				     leaf, directory);
 	if (directory)
 		directory_add(w, directory, leaf, s->object_va);
 	if (!modern) {
 		put(w, &w->kernel, s->object_va, type, "Segment", s->segment);
+		put_old_tail(w, s, s->object_va + size_of(w, type));
 		return;
 	}
 	put(w, &w->kernel, s->object_va, type, "u1.ControlArea",

@@ -49,7 +49,7 @@ static const struct vds_column columns[] = {
 	[SIZE] = {"section.size", VDS_KIND_SIZE, 0, "Size", "bytes",
 		  "SizeOfSection, or SizeOfSegment without an object", NULL},
 	[PROTECTION] = {"section.protection", VDS_KIND_STR, 0, "Protection",
-			NULL, "InitialPageProtection (10 and later)", NULL},
+			NULL, "InitialPageProtection", NULL},
 	[CREATOR] = {"section.creator_pid", VDS_KIND_INT, 0, "Creator", NULL,
 		     "process that made a pagefile-backed section", NULL},
 	[MAPPED_VIEWS] = {"section.mapped_views", VDS_KIND_INT,
@@ -204,17 +204,14 @@ static const char *page_protection_str(struct vds_run *run, uint64_t bits)
 	return NULL;
 }
 
-static struct vds_value protection(struct vds_run *run, uint64_t object)
+static struct vds_value protection(struct vds_run *run,
+				   const struct vds_section_object *o)
 {
-	uint64_t bits;
-	enum vds_why why = vds_kernel_member(run, object,
-					     vds_type_find(run, "_SECTION"),
-					     "InitialPageProtection", &bits);
 	const char *words;
 
-	if (why)
-		return vds_absent(why);
-	words = page_protection_str(run, bits);
+	if (o->protection_why)
+		return vds_absent(o->protection_why);
+	words = page_protection_str(run, o->protection);
 	return words ? vds_str(words) : vds_absent(VDS_BAD_DATA);
 }
 
@@ -255,7 +252,7 @@ static struct vds_error *emit_object(struct vds_run *run,
 	row[ID] = row[OBJECT] = vds_addr(o->object);
 	row[NAME] = vds_or(o->name_why, vds_str(o->name));
 	row[SIZE] = vds_or(o->size_why, vds_size(o->size));
-	row[PROTECTION] = protection(run, o->object);
+	row[PROTECTION] = protection(run, o);
 	row[FOUND] = vds_flags(found_words(run, o->found,
 					   row[VIEW_COUNT].i > 0));
 	if (o->found & VDS_OBJECT_HANDLE) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nt/section_object.h"
 
+#include "base/bytes.h"
+#include "base/util.h"
 #include "nt/rec.h"
 #include "nt/walk.h"
 
@@ -8,8 +10,13 @@
 static void decode_section(struct vds_task *task, struct vds_section_object *o)
 {
 	const struct vds_kernel *kernel = task->kernel;
-	uint64_t ca;
+	uint64_t ca, protection;
 
+	o->protection_why = vds_task_field(
+		task, o->object, vds_kf(kernel, SECTION_PROTECTION),
+		&protection);
+	if (!o->protection_why)
+		o->protection = (uint32_t)protection;
 	o->size_why = vds_task_field(task, o->object,
 				     vds_kf(kernel, SECTION_SIZE), &o->size);
 	o->control_area_why = vds_task_field(
@@ -51,6 +58,45 @@ static enum vds_why segment_control_area(struct vds_task *task,
 	}
 	*ret = ca;
 	return VDS_PRESENT;
+}
+
+/* One of the eight page protections, and at most what may go with it. */
+static bool is_page_protection(uint64_t value)
+{
+	uint64_t kind = value & 0xff;
+
+	return kind && !(kind & (kind - 1)) && !(value & ~UINT64_C(0x7ff));
+}
+
+/*
+ * Up to 8.1 the symbols have no type for the whole section object. Behind what
+ * they call SECTION_OBJECT follow SizeOfSection, the control area's flags and
+ * InitialPageProtection (Windows Research Kernel, mi.h: SECTION; the symbols of
+ * 10240 have the same order). Only if size and flags agree with the segment is
+ * it taken for that.
+ */
+static void read_tail(struct vds_task *task, struct vds_section_object *o)
+{
+	const struct vds_kernel *kernel = task->kernel;
+	uint32_t flags_size = vds_ksize(kernel, SECTION_FLAGS);
+	uint64_t at = o->object + vds_ksize(kernel, SECTION_OBJECT);
+	uint64_t ca_flags, size, protection;
+	uint8_t raw[8 + 4 + 4];
+
+	o->protection_why = VDS_NO_FIELD;
+	if (flags_size != 4 || o->control_area_why || o->size_why ||
+	    vds_task_field(task, o->control_area, vds_kf(kernel, CA_FLAGS),
+			   &ca_flags) ||
+	    vds_task_read(task, at, raw, sizeof(raw)))
+		return;
+	size = vds_le64(raw);
+	protection = vds_le32(raw + 12);
+	if (!size || size > o->size || !is_page_protection(protection) ||
+	    vds_le32(raw + 8) != (uint32_t)ca_flags)
+		return;
+	o->size = size;
+	o->protection = (uint32_t)protection;
+	o->protection_why = VDS_PRESENT;
 }
 
 /*
@@ -95,8 +141,10 @@ void vds_section_object_read(struct vds_task *task, uint64_t body,
 			     struct vds_section_object *ret)
 {
 	*ret = (struct vds_section_object){.object = body};
-	if (vds_kf(task->kernel, SECTION_CA)->present)
+	if (vds_kf(task->kernel, SECTION_CA)->present) {
 		decode_section(task, ret);
-	else
-		decode_section_object(task, ret);
+		return;
+	}
+	decode_section_object(task, ret);
+	read_tail(task, ret);
 }

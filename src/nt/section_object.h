@@ -6,7 +6,7 @@
 #include "nt/task.h"
 #include "vadose/object.h"
 
-/* Fills object, control_area and size (with their reasons) of *ret. */
+/* Fills object, control_area, size and protection, with reasons, of *ret. */
 void vds_section_object_read(struct vds_task *task, uint64_t body,
 			     struct vds_section_object *ret);
 

@@ -29,6 +29,8 @@ struct vds_section_object {
 	uint32_t found;		/* VDS_OBJECT_* */
 	uint32_t pid;		/* first holder by (pid, handle), with HANDLE */
 	uint64_t handle;
+	uint32_t protection;	/* InitialPageProtection: PAGE_* of the API */
+	enum vds_why protection_why;
 };
 
 struct vds_section_names;
