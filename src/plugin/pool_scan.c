@@ -92,8 +92,9 @@ static struct vds_error *scan_page(struct vds_run *run, const struct context *c,
 		const uint8_t *p = page + at + c->tag_offset;
 		/* One branch for several units, seldom taken. */
 		if (at % (4 * UNIT) == 0 &&
-		    !(may_begin(c, p) | may_begin(c, p + UNIT) |
-		      may_begin(c, p + 2 * UNIT) | may_begin(c, p + 3 * UNIT))) {
+		    !((int)may_begin(c, p) | (int)may_begin(c, p + UNIT) |
+		      (int)may_begin(c, p + 2 * UNIT) |
+		      (int)may_begin(c, p + 3 * UNIT))) {
 			at += 3 * UNIT;
 			continue;
 		}

@@ -353,8 +353,9 @@ static bool scan_bytes(struct vds_run *run, struct scan *scan, uint64_t pa,
 
 		/* One branch for several granules, almost never taken. */
 		while (i + 7 * GRANULE + 4 <= len &&
-		       !(is_tag(p) | is_tag(p + GRANULE) |
-			 is_tag(p + 2 * GRANULE) | is_tag(p + 3 * GRANULE))) {
+		       !((int)is_tag(p) | (int)is_tag(p + GRANULE) |
+			 (int)is_tag(p + 2 * GRANULE) |
+			 (int)is_tag(p + 3 * GRANULE))) {
 			i += 4 * GRANULE;
 			p += 4 * GRANULE;
 		}
