@@ -145,6 +145,7 @@ static int find(lua_State *L)
 		lua_pushnil(L);
 		return 1;
 	}
+	vds_lua_charge(L, len + word_len);
 	size_t skip = (size_t)first - 1;
 	const char *at = memmem(text + skip, len - skip, word, word_len);
 	if (!at) {
@@ -166,6 +167,8 @@ static int glob(lua_State *L)
 	/* Its time is the product of the two. */
 	luaL_argcheck(L, pattern_len <= 256, 1, "longer than 256 bytes");
 	luaL_argcheck(L, len <= 65536, 2, "longer than 65536 bytes");
+	/* Without stars it is done with the first letter that differs. */
+	vds_lua_charge(L, (pattern_len + 1) * (strchr(pattern, '*') ? len : 1));
 	lua_pushboolean(L, vds_match(pattern, text));
 	return 1;
 }
@@ -306,6 +309,24 @@ static int sorted_pairs(lua_State *L)
 	return 1;
 }
 
+/*
+ * The function of Lua's that is upvalue 1. No hook counts what it does in C: the
+ * strings that it is given, and the values that it returns, count instead.
+ */
+static int charged(lua_State *L)
+{
+	size_t bytes = 0;
+
+	for (int i = lua_gettop(L); i >= 1; i--) {
+		if (lua_type(L, i) == LUA_TSTRING)
+			bytes += lua_rawlen(L, i);
+	}
+	vds_lua_charge(L, bytes);
+	int results = lua_tocfunction(L, lua_upvalueindex(1))(L);
+	vds_lua_charge(L, (size_t)results * sizeof(lua_Number));
+	return results;
+}
+
 /* The named functions of the library, in a new table: global @name, or _G. */
 static void keep(lua_State *L, const char *name, lua_CFunction open,
 		 const char *const *names)
@@ -314,6 +335,8 @@ static void keep(lua_State *L, const char *name, lua_CFunction open,
 	lua_newtable(L);
 	for (; *names; names++) {
 		lua_getfield(L, -2, *names);
+		if (lua_iscfunction(L, -1))
+			lua_pushcclosure(L, charged, 1);
 		lua_setfield(L, -2, *names);
 	}
 	lua_remove(L, -2);

@@ -13,6 +13,11 @@
 #define STRIDE 1000
 /* What an allocation costs, so that no single instruction is for nothing. */
 #define BYTES_PER_INSTRUCTION 64
+/*
+ * Comparing strings is one instruction, however long they are. process:read()
+ * gives 1 MiB at most.
+ */
+#define MAX_STRING ((size_t)2 << 20)
 
 struct vds_lua *vds_lua_of(lua_State *L)
 {
@@ -56,6 +61,11 @@ static void *allocate(void *ctx, void *block, size_t old_size, size_t new_size)
 		lua->memory -= held;
 		return NULL;
 	}
+	if (!block && old_size == LUA_TSTRING && new_size > MAX_STRING) {
+		locate(lua);
+		lua->too_long = true;
+		return NULL;
+	}
 	if (new_size > held) {
 		if (new_size - held > lua->max_memory ||
 		    lua->memory > lua->max_memory - (new_size - held)) {
@@ -70,19 +80,30 @@ static void *allocate(void *ctx, void *block, size_t old_size, size_t new_size)
 	return bigger;
 }
 
-static void count(lua_State *L, lua_Debug *at)
+static void spend(lua_State *L, uint64_t instructions)
 {
 	struct vds_lua *lua = vds_lua_of(L);
 
-	lua->spent += STRIDE;
-	if (lua->spent <= lua->max_instructions)
+	lua->spent += instructions;
+	/* While it is set up, nothing of the script runs. */
+	if (lua->spent <= lua->max_instructions || !lua_gethook(L))
 		return;
 	locate(lua);
 	lua_pushfstring(L, "%sit took more than %I instructions "
 			"(--" VDS_LUA_INSTRUCTIONS_OPTION ")", lua->where,
 			(LUAI_UACINT)lua->max_instructions);
-	(void)at;
 	lua_error(L);
+}
+
+static void count(lua_State *L, lua_Debug *at)
+{
+	(void)at;
+	spend(L, STRIDE);
+}
+
+void vds_lua_charge(lua_State *L, size_t bytes)
+{
+	spend(L, bytes / BYTES_PER_INSTRUCTION);
 }
 
 void vds_lua_raise(struct vds_lua *lua, struct vds_error *err)
@@ -113,6 +134,10 @@ static struct vds_error *failure(struct vds_lua *lua, int status)
 
 	if (err)
 		return err;
+	if (status == LUA_ERRMEM && lua->too_long)
+		return vds_error_create(VDS_ERROR_PLUGIN,
+					"%sa string of more than %zu bytes",
+					lua->where, MAX_STRING);
 	if (status == LUA_ERRMEM)
 		return vds_error_create(VDS_ERROR_PLUGIN,
 					"%sit needs more than %zu bytes "

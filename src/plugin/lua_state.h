@@ -36,6 +36,7 @@ struct vds_lua {
 	struct vds_map seen;		/* control areas given to on_section */
 	struct vds_error *err;		/* the host's, while Lua unwinds */
 	char where[96];			/* "x.lua:3: ", of a cap */
+	bool too_long;			/* a string was refused */
 };
 
 /* lua_state.c */
@@ -45,6 +46,8 @@ void vds_lua_close(struct vds_lua *lua);
 struct vds_lua *vds_lua_of(lua_State *L);
 /* Calls @function protected; VDS_ERROR_PLUGIN with file:line, or the host's. */
 struct vds_error *vds_lua_call(struct vds_lua *lua, lua_CFunction function);
+/* Counts work that is done in C as instructions, by the bytes it goes over. */
+void vds_lua_charge(lua_State *L, size_t bytes);
 /* Raises the host's error @err (unless NULL). */
 void vds_lua_raise(struct vds_lua *lua, struct vds_error *err);
 /* Raises an error unless a function of the script is running. */

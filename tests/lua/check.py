@@ -120,6 +120,9 @@ ESCAPES = [
     "}))",
     "local t = {} t.t = t for k in pairs({ [t] = 1 }) do end",
     "string.glob(('*a'):rep(1000), 'a')",
+    "local s = ('x'):rep(1 << 21) .. 'x'",
+    "local t = {} for i = 1, 40 do t[i] = ('x'):rep(1 << 16) end "
+    "table.concat(t)",
 ]
 # These work, and their values are the same in every run.
 TRUTHS = [
@@ -298,6 +301,35 @@ def check_caps(temp, image):
         expect(got.returncode == 0, f"{line} {option} {much}: {got.stderr}")
 
 
+# A million bytes or values at a call, many times: done in C, where no hook
+# counts. All must be counted, as what is done in Lua is.
+BOMBS = [
+    "string.find(s, 'xxxxxxxxy')", "utf8.len(s)", "utf8.offset(s, 999999)",
+    "tonumber(z)", "tonumber(z, 16)", "string.packsize(b)",
+    "string.unpack('z', n)", "rawequal(s, s .. '')", "s:upper()", "s:rep(1)",
+    "string.format('%s', s)", "string.glob('*x*y', s:sub(1, 65536))",
+    "select('#', table.unpack({}, 1, 900000))", "table.concat({ s, 'x' })",
+    "string.byte(s, 1, 900000)", "string.pack('s4', s)", "s:reverse()",
+]
+
+
+def check_bombs(temp, image):
+    """Few calls, but each of them costs."""
+    text = ("local s, z = ('x'):rep(1 << 20), ('0'):rep(1 << 20) "
+            "local b, n = ('b'):rep(1 << 20), s:sub(1, -2) .. '\\0' "
+            "for i = 1, 2000 do local v = %s end")
+    for bomb in BOMBS:
+        got = try_line(temp, image, text % bomb, "--script-instructions",
+                       "5000000")
+        expect(got.returncode == 5 and "instructions" in got.stderr,
+               f"{bomb}: exit {got.returncode}, {got.stderr}")
+    got = try_line(temp, image, text % "1")
+    expect(got.returncode == 0, f"what the bombs are made of: {got.stderr}")
+    got = try_line(temp, image, "local s = ('x'):rep(1 << 22)")
+    expect(got.returncode == 5 and "a string of more than" in got.stderr,
+           f"a long string: {got.stderr}")
+
+
 def check_guide(temp, image):
     """The guide's script is one that runs, and short."""
     guide = (source / "docs/plugin-guide.md").read_text()
@@ -327,6 +359,7 @@ def main():
         check_everything(temp, image)
         check_sandbox(temp, image)
         check_caps(temp, image)
+        check_bombs(temp, image)
         check_guide(temp, image)
 
 

@@ -68,6 +68,8 @@ static const char *const refused[][2] = {
 	{"\nlocal function f() return f() end f()",
 	 "x.lua:2: it took more than"},
 	{"local s = 'x'\nwhile true do s = s .. s end",
+	 "x.lua:2: a string of more than"},
+	{"local t = {}\nfor i = 1, 1 << 40 do t[i] = { i } end",
 	 "x.lua:2: it needs more than"},
 	{"plugin = { name = 'x\\n' }", "plugin.name must be one line"},
 };
