@@ -4,6 +4,8 @@
  * offset and type, and with --address its value. Structures within it are laid
  * open, arrays up to --elements, pointers are followed up to --depth times.
  */
+#include "dt.h"
+
 #include <string.h>
 
 #include <vadose/plugin.h>
@@ -64,8 +66,10 @@ static const struct vds_column columns[] = {
 static const struct vds_option options[] = {
 	{"type", VDS_OPTION_STR, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED,
 	 "TYPE", NULL, NULL, "the structure's name (_EPROCESS)"},
-	{"address", VDS_OPTION_UINTS, 0, "ADDRESS", NULL, NULL,
-	 "read it here; without it only the layout is shown"},
+	{"address", VDS_OPTION_STRS, VDS_OPTION_POSITIONAL, "ADDRESS", NULL,
+	 NULL, "read it here: a number, or a kernel symbol "
+	 "(PsActiveProcessHead, nt!MiState+0x40); without it only the layout "
+	 "is shown"},
 	{"depth", VDS_OPTION_UINT, 0, "N", "0", NULL,
 	 "follow pointers to structures so many times (at most 8)"},
 	{"elements", VDS_OPTION_UINT, 0, "N", "8", NULL,
@@ -443,6 +447,39 @@ static const struct vds_process *chosen(struct vds_run *run)
 	return found;
 }
 
+static struct vds_error *show_one(struct context *c,
+				  const struct vds_type *type,
+				  const char *text)
+{
+	uint64_t at;
+	struct vds_error *err = dt_parse_address(c->run, text, &at);
+
+	if (err)
+		return err;
+	if (!(at >> 63) && !c->process)
+		return vds_error_create(
+			VDS_ERROR_USAGE, "dt: 0x%llx is a user "
+			"address: --pid says of which process",
+			(unsigned long long)at);
+	return show_at(c, type, at);
+}
+
+/* Several may stand in one word, separated by commas. */
+static struct vds_error *show_list(struct context *c,
+				   const struct vds_type *type,
+				   const char *words)
+{
+	struct vds_error *err = NULL;
+	char *copy = vds_sprintf(c->run, "%s", words), *save = NULL;
+
+	if (!copy)
+		return &vds_enomem;
+	for (char *word = strtok_r(copy, ",", &save); !err && word;
+	     word = strtok_r(NULL, ",", &save))
+		err = show_one(c, type, word);
+	return err;
+}
+
 static struct vds_error *run_dt(struct vds_run *run,
 				const struct vds_process *unused)
 {
@@ -452,7 +489,7 @@ static struct vds_error *run_dt(struct vds_run *run,
 			    .glob = vds_option_str(run, "member")};
 	const struct vds_type *type = vds_type_find(run, c.type_name);
 	size_t count;
-	const uint64_t *list = vds_option_uints(run, "address", &count);
+	const char *const *list = vds_option_strs(run, "address", &count);
 	struct vds_error *err = NULL;
 
 	(void)unused;
@@ -465,14 +502,8 @@ static struct vds_error *run_dt(struct vds_run *run,
 	if (!count)
 		return show_at(&c, type, 0);
 	c.has_address = true;
-	for (size_t i = 0; !err && i < count; i++) {
-		if (!(list[i] >> 63) && !c.process)
-			return vds_error_create(
-				VDS_ERROR_USAGE, "dt: 0x%llx is a user "
-				"address: --pid says of which process",
-				(unsigned long long)list[i]);
-		err = show_at(&c, type, list[i]);
-	}
+	for (size_t i = 0; !err && i < count; i++)
+		err = show_list(&c, type, list[i]);
 	return err;
 }
 

@@ -82,8 +82,25 @@ def check_names(test, process):
                '"%s"' % process["command_line"])
 
 
+def check_addresses(test, process):
+    """Symbols, and numbers as WinDbg prints them, are addresses too."""
+    eprocess = process["eprocess"]
+    want = fields(test, "_EPROCESS", "--address", "0x" + eprocess)
+    for spelling in (eprocess, eprocess[:8] + "`" + eprocess[8:]):
+        test.equal("dt _EPROCESS " + spelling,
+                   fields(test, "_EPROCESS", spelling), want)
+    system = [p for p in test.manifest["processes"] if p["pid"] == 4][0]
+    for spelling in ("PsInitialSystemProcess", "nt!PsInitialSystemProcess",
+                     "nt!PsInitialSystemProcess+0"):
+        found = fields(test, "_LIST_ENTRY", spelling)
+        test.equal(spelling, number(found["Flink"]),
+                   int(system["eprocess"], 16))
+
+
 def check_refused(test):
-    for args in (["_NO_SUCH_TYPE"], ["_PEB", "--address", "0x1000"]):
+    for args in (["_NO_SUCH_TYPE"], ["_PEB", "--address", "0x1000"],
+                 ["_LIST_ENTRY", "NoSuchSymbol"], ["_LIST_ENTRY", "12z"],
+                 ["_LIST_ENTRY", "PsActiveProcessHead+x"]):
         done = subprocess.run(
             [test.vadose, "-s", test.profiles, "-f", test.image, "-q", "dt",
              *args], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -98,6 +115,7 @@ def check(test):
     for process in users[:4]:
         check_process(test, process)
     check_names(test, users[-1])
+    check_addresses(test, users[0])
     for listed in users[-1]["vads"][:6]:
         check_vad(test, dict(zip(columns, listed)))
     for section in [s for s in test.manifest["sections"]
