@@ -18,7 +18,8 @@ enum dump_type {
 	DUMP_SUMMARY = 2,
 	DUMP_TRIAGE = 4,
 	DUMP_BITMAP_FULL = 5,
-	DUMP_BITMAP_ACTIVE = 6,
+	DUMP_BITMAP_KERNEL = 6,
+	DUMP_AUTOMATIC = 7,
 	DUMP_RUNS_KERNEL = 8,
 	DUMP_RUNS_KERNEL_USER = 9,
 	DUMP_RUNS_COMPLETE = 10,
@@ -33,7 +34,8 @@ static const struct {
 	{DUMP_SUMMARY, "kernel summary", vds_dump_open_bitmap},
 	{DUMP_TRIAGE, "triage", vds_dump_open_triage},
 	{DUMP_BITMAP_FULL, "bitmap full", vds_dump_open_bitmap},
-	{DUMP_BITMAP_ACTIVE, "bitmap active", vds_dump_open_bitmap},
+	{DUMP_BITMAP_KERNEL, "bitmap kernel", vds_dump_open_bitmap},
+	{DUMP_AUTOMATIC, "automatic", vds_dump_open_bitmap},
 	{DUMP_RUNS_KERNEL, "kernel", vds_dump_open_runs},
 	{DUMP_RUNS_KERNEL_USER, "kernel and user", vds_dump_open_runs},
 	{DUMP_RUNS_COMPLETE, "complete", vds_dump_open_runs},
@@ -241,7 +243,7 @@ static struct vds_error *open_type(struct vds_dump *dump)
 	}
 	if (!open)
 		return vds_error_create(VDS_ERROR_UNSUPPORTED,
-					"crash dump header: DumpType at offset 0x%x is %u, which is not supported (1, 2, 4, 5, 6, 8, 9 and 10 are)",
+					"crash dump header: DumpType at offset 0x%x is %u, which is not supported (1, 2 and 4 to 10 are)",
 					layout_of(dump)->type, dump->type);
 	dump->image->dialect = vds_arena_printf(&dump->image->arena, "%s %s",
 						bits, name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Crash dumps that say page by page what they hold: by a bitmap (types 5 and
- * 6, and 2 of later systems) or by a list of runs (types 8, 9 and 10). Layouts
+ * 6, and 2 of earlier systems) or by a list of runs (types 8, 9 and 10). Layouts
  * as in kdmp-parser's structs; see also Volatility 3's crash_common.json.
  */
 #include "image/dump.h"
@@ -20,6 +20,7 @@
 struct bitmap {
 	uint64_t at;		/* file offset of bit 0 */
 	uint64_t first_page;	/* file offset of the first page */
+	uint64_t first_page_at;	/* file offset where that is stated */
 	uint64_t present;	/* pages, as the header says */
 	uint64_t bits;
 	/* The walk. */
@@ -35,6 +36,37 @@ static struct vds_error *field_error(uint64_t at, const char *name,
 				"crash dump: %s at offset 0x%llx is 0x%llx, %s",
 				name, (unsigned long long)at,
 				(unsigned long long)value, must);
+}
+
+/* SUMMARY_DUMP and SUMMARY_DUMP64, behind the sub-header's start. */
+#define OLD_PAGES_AT 0x0c	/* HeaderSize: file offset of the first page */
+#define OLD_BITS 0x10
+#define OLD_PRESENT 0x14
+#define OLD_BITS_AGAIN 0x18	/* an RTL_BITMAP: its size, then a pointer */
+#define OLD_BITMAP32 0x20
+#define OLD_BITMAP64 0x28
+
+/*
+ * Kernel dumps of Windows 7 and before (type 2) have 32-bit fields in the same
+ * sub-header (Dump.h of Microsoft's Singularity RDK); later ones leave these
+ * bytes alone. The two sizes that must be equal tell them apart.
+ */
+static bool read_old_header(const struct vds_dump *dump, const uint8_t *h,
+			    struct bitmap *map)
+{
+	uint64_t at = dump->header_size;
+	uint32_t bits = vds_le32(h + OLD_BITS);
+	if (dump->type != 2 || !bits || bits == VDS_DUMP_UNSET32 ||
+	    bits != vds_le32(h + OLD_BITS_AGAIN))
+		return false;
+	*map = (struct bitmap){
+		.at = at + (dump->wide ? OLD_BITMAP64 : OLD_BITMAP32),
+		.first_page = vds_le32(h + OLD_PAGES_AT),
+		.first_page_at = at + OLD_PAGES_AT,
+		.present = vds_le32(h + OLD_PRESENT),
+		.bits = bits,
+	};
+	return true;
 }
 
 static struct vds_error *read_bitmap_header(const struct vds_dump *dump,
@@ -53,24 +85,26 @@ static struct vds_error *read_bitmap_header(const struct vds_dump *dump,
 					VDS_ERROR_FORMAT,
 					"crash dump of type %u: no SDMP or FDMP header at offset 0x%llx",
 					dump->type, (unsigned long long)at);
-	*map = (struct bitmap){
-		.at = at + BITMAP_AT,
-		.first_page = vds_le64(h + 0x20),
-		.present = vds_le64(h + 0x28),
-		.bits = vds_le64(h + 0x30),
-	};
+	if (!read_old_header(dump, h, map))
+		*map = (struct bitmap){
+			.at = at + BITMAP_AT,
+			.first_page = vds_le64(h + 0x20),
+			.first_page_at = at + 0x20,
+			.present = vds_le64(h + 0x28),
+			.bits = vds_le64(h + 0x30),
+		};
 	if (map->bits > MAX_BITS)
 		return field_error(at + 0x30, "number of bitmap bits",
 				   map->bits, "more than 2^32");
 	if (map->first_page & VDS_PAGE_MASK || map->first_page >= dump->size)
-		return field_error(at + 0x20, "offset of the first page",
-				   map->first_page,
+		return field_error(map->first_page_at,
+				   "offset of the first page", map->first_page,
 				   map->first_page & VDS_PAGE_MASK ?
 				   "not page aligned" : "behind the file's end");
 	if (map->first_page < map->at ||
 	    (map->bits + 7) / 8 > map->first_page - map->at)
-		return field_error(at + 0x20, "offset of the first page",
-				   map->first_page,
+		return field_error(map->first_page_at,
+				   "offset of the first page", map->first_page,
 				   "inside of the bitmap before it");
 	return NULL;
 }

@@ -313,6 +313,43 @@ START_TEST(headers_cut_short)
 }
 END_TEST
 
+/* SUMMARY_DUMP of Windows 7 and before, of 64 and of 32 bits. */
+START_TEST(old_kernel_dumps)
+{
+	struct dump d;
+	bool wide = _i == 0;
+	dump_open(&d, wide, 2);
+	size_t at = d.size, first = at + 0x1000;
+	memcpy(d.h + at, "SDMPDUMP", 8);
+	vds_put_le32(d.h + at + 0x08, 1);
+	vds_put_le32(d.h + at + 0x0c, (uint32_t)first);
+	vds_put_le32(d.h + at + 0x10, 300);
+	vds_put_le32(d.h + at + 0x14, 3);
+	vds_put_le32(d.h + at + 0x18, 300);
+	size_t bitmap = at + (wide ? 0x28 : 0x20);
+	d.h[bitmap] = 0x22;
+	d.h[bitmap + 37] = 0x08;
+	d.size = first;
+	dump_write(&d);
+	put_pages(&d, 1, 1);
+	put_pages(&d, 5, 1);
+	put_pages(&d, 299, 1);
+	struct vds_image *image = open_ok(&d.t);
+	ck_assert_str_eq(vds_image_dialect(image), wide ?
+			 "64-bit kernel summary" : "32-bit kernel summary");
+	check_bytes(image, 0x1000, 0x1000, 0);
+	check_bytes(image, 0x5000, 0x1000, 0);
+	check_bytes(image, UINT64_C(299) << 12, 0x1000, 0);
+	/* Pages that weren't dumped are absent, never zero. */
+	check_absent(image, 0, 1);
+	check_absent(image, 0x2000, 0x1000);
+	check_absent(image, 0x12a000, 1);
+	ck_assert_uint_eq(vds_image_notes(image)->count, 0);
+	vds_image_close(image);
+	temp_close(&d.t);
+}
+END_TEST
+
 START_TEST(old_summary_dumps_are_refused)
 {
 	struct dump d;
@@ -337,6 +374,7 @@ int main(void)
 	tcase_add_loop_test(tc, bad_fields_are_named, 0,
 			    (int)VDS_ARRAY_SIZE(bad_fields));
 	tcase_add_loop_test(tc, headers_cut_short, 0, 4);
+	tcase_add_loop_test(tc, old_kernel_dumps, 0, 2);
 	tcase_add_test(tc, old_summary_dumps_are_refused);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
