@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/util.h"
 #include "nt/handle.h"
+#include "nt/infer_pfn.h"
 #include "nt/system.h"
 #include "nt/walk.h"
 
@@ -427,5 +428,5 @@ struct vds_error *vds_kernel_infer_symbols(struct vds_kernel *kernel,
 		find_cookie(&in, table);
 	find_root(&in);
 	find_cid_table(&in);
-	return in.err;
+	return in.err ? in.err : vds_infer_pfn_database(kernel, tlb, pointers);
 }

@@ -33,8 +33,7 @@ class Page:
     def __init__(self, state, frame):
         self.state, self.frame = state, frame   # of the prototype PTE
         self.views = []                         # (PID, entry's state, frame)
-        # The database's word on the frame: gone, private, other; or that no
-        # layout alone tells where the database is: silent.
+        # The PFN database's word on the frame: gone, private, other.
         self.pfn = "right"
 
     def shared_frame(self, lost):
@@ -47,8 +46,7 @@ class Page:
             return self.frame
         # Nobody says what the frame is: two that have it in common do.
         common = collections.Counter(frames).most_common(1)
-        if self.pfn in ("gone", "silent") and common and common[0][1] > 1 and \
-                (self.pfn == "silent" or common[0][0] == self.frame):
+        if self.pfn == "gone" and common and common[0][1] > 1:
             return common[0][0]
         return None
 
@@ -63,8 +61,7 @@ class Page:
                     "no-access": "blocked", "lost": "unknown",
                     "cow-pagefile": "private"}.get(state)
             if kind is None:
-                private = self.pfn == "private" or \
-                    state.startswith("cow") and self.pfn != "silent"
+                private = self.pfn == "private" or state.startswith("cow")
                 kind = "mapped" if shared and frame == shared else \
                     "unknown" if lost and not shared and not private else \
                     "private"
@@ -72,7 +69,7 @@ class Page:
             count["private_paged_out"] += state == "cow-pagefile"
             if kind in pids:
                 pids[kind].add(pid)
-        known = bool(shared) and self.pfn not in ("gone", "silent")
+        known = bool(shared) and self.pfn != "gone"
         agrees = known and self.pfn == "right"
         grade = None if len(self.views) < 2 else \
             "hardware" if count["mapped"] > 1 else "pfn" if agrees else \
@@ -84,7 +81,7 @@ class Page:
 
 
 class Truth:
-    def __init__(self, manifest, silent):
+    def __init__(self, manifest):
         self.lost, self.pages = set(), {}
         sections = {s["label"]: addr(s["control_area"])
                     for s in manifest["sections"]}
@@ -100,8 +97,6 @@ class Truth:
                 self.lost.add(sections[label])
             elif kind.startswith("pfn-"):
                 self.pages[sections[label], int(number[0])].pfn = kind[4:]
-        for page in self.pages.values():
-            page.pfn = "silent" if silent else page.pfn
 
     def add_process(self, process, manifest):
         entries = {}
@@ -234,7 +229,7 @@ def main():
                             name + ".json", source / "images" /
                             f"{scene or 'pages'}.scene"], check=True)
             manifest = json.loads(pathlib.Path(name + ".json").read_text())
-            truth = Truth(manifest, kernel not in kernels)
+            truth = Truth(manifest)
             fail = (lambda text: failures.append(f"{kernel}: {text}"))
             args = vadose, source / "profiles", name + ".lime"
             best = compare(truth, rows(*args, "sharedmem", "--pages",

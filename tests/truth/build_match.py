@@ -29,15 +29,10 @@ def run(vadose, image, profiles, *args):
 
 
 def rows(vadose, image, profiles, plugin):
-    """Rows of text; "pfn" becomes the next weaker grade.
-
-    Nothing but a symbol says where the PFN database is, so a layout of the
-    build alone can't have that grade, and says the weaker one.
-    """
+    """Rows of text."""
     got = run(vadose, image, profiles, "-r", "csv", plugin)
     return got.returncode, [
-        {k: "structural" if (k, v) == ("sharing.grade", "pfn") else v
-         for k, v in row.items() if k not in IGNORED}
+        {k: v for k, v in row.items() if k not in IGNORED}
         for row in csv.DictReader(got.stdout.splitlines())]
 
 
