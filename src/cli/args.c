@@ -9,7 +9,7 @@
 enum id {
 	IMAGE, RENDERER, OUT, PLUGIN_DIR, PROFILE_DIR, QUIET, VERBOSE, HELP,
 	VERSION, THREADS, DTB, KERNEL_BASE, PROFILE, PROFILE_MATCH, FORMAT,
-	ACQUIRED_AT, PROGRESS, PID, PROCESS, LIMIT, FIELDS, SORT, WHERE,
+	OBJECT, ACQUIRED_AT, PROGRESS, PID, PROCESS, LIMIT, FIELDS, SORT, WHERE,
 	FAIL_ON, HASH,
 };
 
@@ -39,6 +39,7 @@ static const struct option options[] = {
 	{PROFILE, 0, "profile", "FILE", "use this profile"},
 	{PROFILE_MATCH, 0, "profile-match", "HOW", "exact: no other layout of the build"},
 	{FORMAT, 0, "format", "NAME", "the image's container format"},
+	{OBJECT, 0, "object", "URN", "which of several memories of an AFF4 volume"},
 	{ACQUIRED_AT, 0, "acquired-at", "TIME", "if the image doesn't say: 2020-10-08T17:21:44Z"},
 	{PID, 0, "pid", "N[,N...]", "only these processes"},
 	{PROCESS, 0, "process", "GLOB", "only processes with such a name"},
@@ -130,6 +131,9 @@ static bool set(struct vds_args *args, enum id id, const char *value)
 		return true;
 	case FORMAT:
 		args->format = value;
+		return true;
+	case OBJECT:
+		args->object = value;
 		return true;
 	case ACQUIRED_AT:
 		args->acquired_at = value;

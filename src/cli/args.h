@@ -25,6 +25,7 @@ struct vds_args {
 	uint64_t dtb, base;
 	const char *profile;
 	const char *format;		/* --format: of the container */
+	const char *object;		/* --object: which memory of it */
 	const char *acquired_at;
 	const char *progress;		/* "auto", "always", "never" */
 	/* Filters over any plugin's rows. */

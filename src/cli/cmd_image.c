@@ -24,7 +24,9 @@ static void on_signal(int sig)
 
 static void catch_signals(void)
 {
-	struct sigaction action = {.sa_handler = on_signal};
+	/* The second one ends what is deaf to the first. */
+	struct sigaction action = {.sa_handler = on_signal,
+				   .sa_flags = (int)SA_RESETHAND};
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
@@ -66,18 +68,26 @@ static bool wants_progress(const struct vds_args *args)
 static struct vds_error *open_image(struct vds_cli *cli,
 				    struct vds_image **ret)
 {
-	struct vds_image_options options = {.format = cli->args.format};
+	struct shown shown = {.what = "opening",
+			      .wanted = wants_progress(&cli->args)};
+	const struct vds_progress progress = {step, &shown};
+	const struct vds_image_options options = {
+		.format = cli->args.format, .object = cli->args.object,
+		.progress = &progress};
 	if (!cli->args.image)
 		return vds_error_create(VDS_ERROR_USAGE,
 					"%s: no image given (-f IMAGE)",
 					cli->args.command);
+	catch_signals();
 	struct vds_error *err = vds_image_open(cli->args.image, &options, ret);
+	end_progress(&shown);
+	if (err == &vds_stop)
+		return vds_error_create(VDS_ERROR_INTERNAL, "interrupted");
 	if (err)
 		return err;
 	const struct vds_notes *notes = vds_image_notes(*ret);
 	for (size_t i = 0; i < notes->count; i++)
 		vds_cli_say(cli, "note: %s", notes->list[i].message);
-	catch_signals();
 	return NULL;
 }
 

@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "config.h"
 #include "image/image.h"
+#include "image/progress.h"
 #include "plugin/arrange.h"
 #include "plugin/session.h"
 #include "plugin/where.h"
@@ -244,8 +245,14 @@ static unsigned int threads_of(const struct vds_args *args)
 static struct vds_error *open_kernel(struct job *job)
 {
 	struct vds_args *args = &job->cli->args;
-	const struct vds_image_options how = {.format = args->format};
+	struct vds_meter meter;
+	vds_meter_init(&meter, args->progress, args->quiet, false);
+	const struct vds_progress progress = {vds_meter_step, &meter};
+	const struct vds_image_options how = {
+		.format = args->format, .object = args->object,
+		.progress = &progress};
 	struct vds_error *err = vds_image_open(args->image, &how, &job->image);
+	vds_meter_end(&meter);
 	if (err)
 		return err;
 	const struct vds_kernel_options options = {

@@ -41,6 +41,12 @@ void vds_meter_update(void *ctx, size_t done, size_t total)
 	meter->next = now() + STEP;
 }
 
+bool vds_meter_step(void *ctx, uint64_t done, uint64_t total)
+{
+	vds_meter_update(ctx, (size_t)done, (size_t)total);
+	return true;
+}
+
 void vds_meter_end(struct vds_meter *meter)
 {
 	if (meter->shown)

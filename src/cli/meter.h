@@ -20,6 +20,8 @@ void vds_meter_init(struct vds_meter *meter, const char *when,
 		       bool quiet, bool rows_to_terminal);
 /* Called by one thread at a time. @ctx is the struct vds_meter. */
 void vds_meter_update(void *ctx, size_t done, size_t total);
+/* As a step of struct vds_progress: never ends what it watches. */
+bool vds_meter_step(void *ctx, uint64_t done, uint64_t total);
 /* Clears the line. */
 void vds_meter_end(struct vds_meter *meter);
 

@@ -121,7 +121,8 @@ static struct vds_error *key_from_image(struct vds_cli *cli, struct request *r)
 					       vds_work_default_threads(),
 		.exact_only = true,
 	};
-	const struct vds_image_options how = {.format = cli->args.format};
+	const struct vds_image_options how = {.format = cli->args.format,
+					      .object = cli->args.object};
 	struct vds_error *err =
 		vds_image_open(cli->args.image, &how, &image);
 	if (err)

@@ -133,6 +133,9 @@ struct vds_aff4 {
 	struct vds_chunk_cache *cache;
 	size_t inflated;	/* bytes of all blobs */
 	const char *missing;	/* URN that made opening fail: try to join */
+	/* What may be the memory, the chosen one too. */
+	const char *const *candidates;
+	size_t num_candidates;
 };
 
 /* aff4_volume.c */
@@ -224,7 +227,10 @@ enum vds_aff4_dialect vds_aff4_dialect(const struct vds_aff4 *a,
 
 /* aff4_select.c: which object is the memory */
 
-/* Its URN: a map, a stream or a plain member. */
+/*
+ * Its URN: a map, a stream or a plain member. The one that the options name, or
+ * else the first that is said to be memory; VDS_ERROR_USAGE if there is no such.
+ */
 struct vds_error *vds_aff4_select(struct vds_aff4 *a, const char **ret);
 /* Follows dataStream from @urn to a map, a stream or a member. */
 struct vds_error *vds_aff4_data_object(struct vds_aff4 *a, const char *urn,

@@ -187,6 +187,10 @@ struct vds_error *vds_aff4_add_meta(struct vds_aff4 *a, const char *urn)
 	struct vds_error *err = add_volumes(a);
 	if (!err)
 		err = add(a, "object", urn);
+	for (size_t i = 0; i < a->num_candidates && !err; i++) {
+		if (strcmp(a->candidates[i], urn))
+			err = add(a, "other_object", a->candidates[i]);
+	}
 	if (!err)
 		err = add_statements(a);
 	if (!err)

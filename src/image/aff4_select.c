@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/str.h"
 #include "base/util.h"
 
 #define CANDIDATES_MAX 64
@@ -97,7 +98,7 @@ static struct vds_error *add_others(struct candidates *c)
 	for (size_t i = 0; i < VDS_ARRAY_SIZE(streams) && !err && !c->count;
 	     i++)
 		err = add_by_value(c, "type", streams[i]);
-	if (!err && c->count)
+	if (!err && c->count && !c->a->image->options->object)
 		vds_note(&c->a->image->notes, "aff4_not_memory", 0,
 			 "no object says that it is memory: reading <%s>",
 			 c->urns[0]);
@@ -127,23 +128,77 @@ static struct vds_error *nothing(struct candidates *c)
 		c->a->volumes[0]->turtle.count);
 }
 
+/* Objects that are the memory, or may be, in the order of likelihood. */
+static struct vds_error *find_candidates(struct candidates *c)
+{
+	struct vds_error *err = add_by_value(c, "category", "memory/physical");
+	if (!err && !c->count)
+		err = add_by_value(c, "type", "MemoryImage");
+	if (!err && !c->count)
+		err = add_by_name(c);
+	if (!err && !c->count)
+		err = add_others(c);
+	return err;
+}
+
+/* The object that the user named, in full or without the volume's URN. */
+static struct vds_error *named(struct candidates *c, const char *name,
+			       const char **ret)
+{
+	struct vds_aff4 *a = c->a;
+	struct vds_arena *arena = &a->image->arena;
+	const char *urn = strncmp(name, "aff4://", 7) ?
+		vds_arena_printf(arena, "%s/%s", a->volumes[0]->urn, name) :
+		vds_arena_strdup(arena, name);
+	if (!urn)
+		return &vds_enomem;
+	struct vds_error *err = vds_aff4_data_object(a, urn, &urn);
+	if (err)
+		return err;
+	if (vds_aff4_dialect(a, urn) != VDS_AFF4_NO_DIALECT ||
+	    vds_aff4_find_member(a, urn)) {
+		*ret = urn;
+		return NULL;
+	}
+	struct vds_str list = {0};
+	for (size_t i = 0; i < c->count; i++)
+		vds_str_printf(&list, "%s<%s>", i ? ", " : "", c->urns[i]);
+	const char *text = vds_str_cstr(&list);
+	err = vds_error_create(VDS_ERROR_USAGE,
+			       "--object: <%s> is not in the volume, which has %s",
+			       urn, c->count && text ? text : "no memory");
+	vds_str_deinit(&list);
+	return err;
+}
+
+static struct vds_error *keep_candidates(struct candidates *c)
+{
+	const char **urns = vds_arena_calloc(&c->a->image->arena, c->count + 1,
+					     sizeof(*urns));
+	if (!urns)
+		return &vds_enomem;
+	memcpy(urns, c->urns, c->count * sizeof(*urns));
+	c->a->candidates = urns;
+	c->a->num_candidates = c->count;
+	return NULL;
+}
+
 struct vds_error *vds_aff4_select(struct vds_aff4 *a, const char **ret)
 {
 	struct candidates c = {.a = a};
-	struct vds_error *err = add_by_value(&c, "category", "memory/physical");
-	if (!err && !c.count)
-		err = add_by_value(&c, "type", "MemoryImage");
-	if (!err && !c.count)
-		err = add_by_name(&c);
-	if (!err && !c.count)
-		err = add_others(&c);
+	const char *wanted = a->image->options->object;
+	struct vds_error *err = find_candidates(&c);
+	if (!err)
+		err = keep_candidates(&c);
+	if (!err && wanted)
+		return named(&c, wanted, ret);
 	if (!err && !c.count)
 		err = nothing(&c);
 	if (err)
 		return err;
 	for (size_t i = 1; i < c.count; i++)
 		vds_note(&a->image->notes, "aff4_candidates", i,
-			 "<%s> may be the memory as well: reading <%s>",
+			 "<%s> may be the memory as well (--object chooses it): reading <%s>",
 			 c.urns[i], c.urns[0]);
 	*ret = c.urns[0];
 	return NULL;

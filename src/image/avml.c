@@ -167,8 +167,10 @@ static struct vds_error *avml_open(struct vds_image *image)
 	struct vds_error *err = vds_frames_init(frames, image->file);
 	struct walk w = {.image = image, .frames = frames,
 			 .size = vds_file_size(image->file)};
+	frames->progress = image->options->progress;
 	while (!err && !w.done)
 		err = step(&w);
+	frames->progress = NULL;
 	image->dialect = "2";
 	if (!err && w.compressed > 1)
 		err = vds_image_add_meta(image, "absent_ranges",

@@ -69,13 +69,6 @@ struct stream {
 	uint8_t *buf, *zeros;
 };
 
-bool vds_progress_step(const struct vds_progress *progress, uint64_t done,
-		       uint64_t total)
-{
-	return !progress || !progress->step ||
-	       progress->step(progress->ctx, done, total);
-}
-
 /* @len bytes that aren't data: zeros, or the container's pattern. */
 static struct vds_error *hash_fill(struct stream *s, uint64_t len,
 				   bool pattern)

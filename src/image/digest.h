@@ -5,19 +5,7 @@
 
 #include "base/sha256.h"
 #include "image/image.h"
-
-/*
- * Called now and then during a long operation with bytes done and in all;
- * false ends it with vds_stop. May be NULL.
- */
-struct vds_progress {
-	bool (*step)(void *ctx, uint64_t done, uint64_t total);
-	void *ctx;
-};
-
-/* False if the user has had enough. @progress may be NULL. */
-bool vds_progress_step(const struct vds_progress *progress, uint64_t done,
-		       uint64_t total);
+#include "image/progress.h"
 
 /* What stands for bytes that are RAM but weren't read (docs of the formats). */
 enum vds_stream_policy {

@@ -24,6 +24,8 @@ struct vds_image {
 	/* The file that was opened, if `file` has replaced it; else NULL. */
 	struct vds_file *container;
 	const char *path;
+	/* What vds_image_open() was given, never NULL; only while it runs. */
+	const struct vds_image_options *options;
 	const char *format;		/* set by vds_image_open() */
 	const char *dialect;		/* "" if there is only one */
 	struct vds_range *ranges;

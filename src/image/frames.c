@@ -150,6 +150,9 @@ struct vds_error *vds_frames_add(struct vds_frames *frames, uint64_t *offset,
 		    !add_mark(frames, &chunk))
 			return &vds_enomem;
 		next_chunk(&chunk);
+		if (!vds_progress_step(frames->progress, chunk.offset,
+				       vds_file_size(frames->file)))
+			return &vds_stop;
 	}
 	frames->size = chunk.pos;
 	*offset = chunk.offset;

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "image/chunk_cache.h"
+#include "image/progress.h"
 
 #define VDS_FRAMES_MAGIC "\xff\x06\x00\x00sNaPpY"
 #define VDS_FRAMES_MAGIC_LEN 10
@@ -25,6 +26,7 @@ struct vds_frames {
 	struct vds_frames_mark *marks;
 	size_t num_marks, cap_marks;
 	uint64_t size;		/* decoded bytes of all streams */
+	const struct vds_progress *progress;	/* of adding; may be NULL */
 	struct vds_chunk_cache *cache;
 };
 
@@ -37,7 +39,7 @@ void vds_frames_deinit(struct vds_frames *frames);
  * Indexes the stream at *offset up to @want decoded bytes, or to the end of
  * the file if that comes first (then the last, cut chunk doesn't count); its
  * bytes come at frames->size as it was before. Moves *offset behind the last
- * chunk. VDS_ERROR_FORMAT if a chunk is malformed, or crosses @want.
+ * chunk. VDS_ERROR_FORMAT if a chunk is malformed, or crosses @want; vds_stop.
  */
 struct vds_error *vds_frames_add(struct vds_frames *frames, uint64_t *offset,
 				 uint64_t want);

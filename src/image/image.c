@@ -141,6 +141,7 @@ static void reset(struct vds_image *image)
 		.arena = arena, .file = image->file,
 		.container = image->container, .path = image->path,
 		.format = image->format, .dialect = "",
+		.options = image->options,
 	};
 }
 
@@ -249,24 +250,39 @@ static struct vds_error *finish(struct vds_image *image)
 	return err;
 }
 
+/* Only one format holds several memories. */
+static struct vds_error *check_object(const struct vds_image *image)
+{
+	if (!image->options->object || !strcmp(image->format, "aff4"))
+		return NULL;
+	return vds_error_create(VDS_ERROR_USAGE,
+				"--object: a container of format %s holds one memory only",
+				image->format);
+}
+
 struct vds_error *vds_image_open(const char *path,
 				 const struct vds_image_options *options,
 				 struct vds_image **ret)
 {
+	static const struct vds_image_options none;
 	struct vds_image *image = calloc(1, sizeof(*image));
 	if (!image)
 		return &vds_enomem;
 	image->dialect = "";
 	image->path = path;
+	image->options = options ? options : &none;
 	struct vds_error *err = open_path(image);
 	if (!err) {
-		err = options && options->format ?
-			      open_forced(image, options->format) :
+		err = image->options->format ?
+			      open_forced(image, image->options->format) :
 			      open_detected(image, NULL);
+		if (!err)
+			err = check_object(image);
 		if (!err)
 			err = finish(image);
 		err = vds_error_prefix(err, "%s", path);
 	}
+	image->options = NULL;
 	if (err) {
 		vds_image_close(image);
 		return err;

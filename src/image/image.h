@@ -95,9 +95,15 @@ struct vds_image_module {
 
 struct vds_image;
 
+struct vds_progress;
+
 struct vds_image_options {
 	/* Force a format by name ("raw"), NULL = detect. */
 	const char *format;
+	/* Which of several memories of an AFF4 volume: its URN, or NULL. */
+	const char *object;
+	/* Of what takes long in opening (unpacking a wrapper), or NULL. */
+	const struct vds_progress *progress;
 };
 
 /* The known formats in order of detection: name and one-line summary. */
@@ -112,7 +118,8 @@ bool vds_image_format_info(size_t i, struct vds_image_format_info *ret);
  * Opens @path. Faults of the container that leave usable bytes (truncation,
  * overlap) become notes of the image; others are VDS_ERROR_NOT_AN_IMAGE,
  * VDS_ERROR_FORMAT or VDS_ERROR_UNSUPPORTED, naming file, offset, field and
- * value; VDS_ERROR_NO_INPUT if the file cannot be opened.
+ * value; VDS_ERROR_NO_INPUT if the file cannot be opened; vds_stop if the
+ * progress says so.
  */
 struct vds_error *vds_image_open(const char *path,
 				 const struct vds_image_options *options,

@@ -11,9 +11,12 @@
 
 #include "base/bytes.h"
 #include "base/util.h"
+#include "image/progress.h"
 
 #define HEADER VDS_LIME_HEADER
 #define SEARCH_STEP ((size_t)1 << 20)
+/* Of a payload, for the header that cut it short: some seconds at most. */
+#define SEARCH_MAX ((uint64_t)4 << 30)
 
 struct walk {
 	struct vds_image *image;
@@ -95,8 +98,8 @@ static bool is_next_header(const struct walk *w, const uint8_t *p)
  * When a page can't be written LiME gives up on that range and goes on with
  * the next header: the payload is a number of whole pages, but fewer than the
  * header promised. Looks for the header that cuts the previous payload short,
- * in the part of it that exists. Reads that part once; only for files that are
- * known to be damaged.
+ * in the part of it that exists, up to a limit. Reads that part once; only for
+ * files that are known to be damaged.
  */
 static struct vds_error *find_cut(const struct walk *w, uint64_t end,
 				  uint64_t *ret)
@@ -104,9 +107,13 @@ static struct vds_error *find_cut(const struct walk *w, uint64_t end,
 	_cleanup_free_ uint8_t *buf = malloc(SEARCH_STEP + HEADER);
 	if (!buf)
 		return &vds_enomem;
-	uint64_t pos = w->payload;
+	uint64_t pos = w->payload, start = pos;
 	*ret = 0;
+	end = VDS_MIN(end, start + SEARCH_MAX);
 	while (pos < end) {
+		if (!vds_progress_step(w->image->options->progress,
+				       pos - start, end - start))
+			return &vds_stop;
 		/* Holes of a sparse file hold no header. */
 		uint64_t data = vds_file_next_data(w->image->file, pos);
 		if (data > pos)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -18,10 +19,24 @@
 /* zlib decides between its own and gzip's header by itself. */
 #define ANY_HEADER (15 + 32)
 
+/* A file system is never filled up to its last bytes. */
+#define RESERVE ((uint64_t)256 << 20)
+/* How often that is looked at: so many bytes written. */
+#define ROOM_STEP ((uint64_t)16 << 20)
+
+/*
+ * Deflate can shrink by 1032 at most, and does for zeros only. Memory has
+ * long runs of zeros, but never so many that the rest makes no difference.
+ */
+#define BOMB_SIZE ((uint64_t)1 << 30)
+#define BOMB_RATIO 1000
+
 struct sink {
 	int fd;
 	const char *dir;
 	uint64_t size;
+	uint64_t written;	/* of these, not holes */
+	uint64_t next_look;	/* at the room left, once so many are written */
 };
 
 static void close_fd(int *fd)
@@ -60,6 +75,21 @@ static struct vds_error *sink_failed(const struct sink *sink, int errnum)
 			       sink->dir, (unsigned long long)sink->size);
 }
 
+static struct vds_error *check_room(struct sink *sink)
+{
+	struct statvfs st;
+	if (sink->written < sink->next_look)
+		return NULL;
+	sink->next_look = sink->written + ROOM_STEP;
+	if (fstatvfs(sink->fd, &st) ||
+	    (uint64_t)st.f_bavail * st.f_frsize >= RESERVE + ROOM_STEP)
+		return NULL;
+	return vds_error_create(VDS_ERROR_OUTPUT,
+				"unpacking into %s, after 0x%llx bytes: less than %llu MiB would be left there (TMPDIR chooses another folder)",
+				sink->dir, (unsigned long long)sink->size,
+				(unsigned long long)RESERVE >> 20);
+}
+
 /* Appends; zeros become a hole. */
 static struct vds_error *sink_write(struct sink *sink, const uint8_t *buf,
 				    size_t len)
@@ -68,6 +98,10 @@ static struct vds_error *sink_write(struct sink *sink, const uint8_t *buf,
 		sink->size += len;
 		return NULL;
 	}
+	struct vds_error *err = check_room(sink);
+	if (err)
+		return err;
+	sink->written += len;
 	for (size_t done = 0; done < len;) {
 		ssize_t n = pwrite(sink->fd, buf + done, len - done,
 				   (off_t)sink->size);
@@ -179,11 +213,22 @@ bool vds_unpack_probe(const struct vds_file *file)
 	return gzip || (n && (r == Z_OK || r == Z_STREAM_END));
 }
 
+static struct vds_error *check_bomb(const struct sink *sink, uint64_t used)
+{
+	if (sink->size <= BOMB_SIZE || sink->size / BOMB_RATIO < used)
+		return NULL;
+	return vds_error_create(VDS_ERROR_FORMAT,
+				"the compressed stream: 0x%llx bytes of it unpack to 0x%llx, more than %d for one: not memory (if it is, unpack it by hand)",
+				(unsigned long long)used,
+				(unsigned long long)sink->size, BOMB_RATIO);
+}
+
 struct vds_error *vds_unpack_inflate(const struct vds_file *file,
+				     const struct vds_progress *progress,
 				     struct vds_unpacked *ret)
 {
 	_cleanup_(close_fd) int fd = -1;
-	struct sink sink = {.fd = -1};
+	struct sink sink = {.fd = -1, .next_look = ROOM_STEP};
 	struct vds_error *err = sink_open(&sink);
 	fd = sink.fd;
 	if (err)
@@ -195,6 +240,12 @@ struct vds_error *vds_unpack_inflate(const struct vds_file *file,
 		size_t n;
 		r = inflate_some(&i, BLOCK, &n);
 		err = sink_write(&sink, i.out, n);
+		uint64_t used = i.pos - i.z.avail_in;
+		if (!err)
+			err = check_bomb(&sink, used);
+		if (!err && !vds_progress_step(progress, used,
+					       vds_file_size(file)))
+			err = &vds_stop;
 	}
 	struct vds_unpacked unpacked = {
 		.used = i.pos - i.z.avail_in,
@@ -212,12 +263,13 @@ struct vds_error *vds_unpack_inflate(const struct vds_file *file,
 struct vds_error *vds_unpack_copy(size_t (*read)(const void *ctx, uint64_t pos,
 						 void *buf, size_t len),
 				  const void *ctx, uint64_t size,
+				  const struct vds_progress *progress,
 				  struct vds_unpacked *ret)
 {
 	_cleanup_(close_fd) int fd = -1;
 	_cleanup_free_ uint8_t *buf = malloc(BLOCK);
 	struct vds_unpacked unpacked = {0};
-	struct sink sink = {.fd = -1};
+	struct sink sink = {.fd = -1, .next_look = ROOM_STEP};
 	if (!buf)
 		return &vds_enomem;
 	struct vds_error *err = sink_open(&sink);
@@ -227,6 +279,8 @@ struct vds_error *vds_unpack_copy(size_t (*read)(const void *ctx, uint64_t pos,
 					      size - sink.size);
 		size_t n = read(ctx, sink.size, buf, want);
 		err = sink_write(&sink, buf, n);
+		if (!err && !vds_progress_step(progress, sink.size, size))
+			err = &vds_stop;
 		if (n < want) {
 			unpacked.damaged = true;
 			break;

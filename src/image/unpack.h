@@ -4,6 +4,7 @@
 #define VDS_IMAGE_UNPACK_H
 
 #include "base/file.h"
+#include "image/progress.h"
 
 struct vds_unpacked {
 	struct vds_file *file;	/* has no name any more; close it */
@@ -26,15 +27,20 @@ bool vds_unpack_probe(const struct vds_file *file);
  * Inflates the gzip (one or more members) or zlib stream in @file into a file
  * in $TMPDIR, else /var/tmp, that is sparse where there are zeros and has lost
  * its name before the first byte is written, so that nothing stays behind.
- * VDS_ERROR_OUTPUT if there is no room.
+ * VDS_ERROR_OUTPUT if there is no room, or little would be left for others;
+ * VDS_ERROR_FORMAT for a stream of nothing but zeros (a "bomb"): more than 1 GiB
+ * that shrank to less than a thousandth; vds_stop if @progress (may be NULL;
+ * bytes of @file) says so.
  */
 struct vds_error *vds_unpack_inflate(const struct vds_file *file,
+				     const struct vds_progress *progress,
 				     struct vds_unpacked *ret);
 
 /* The same for what @read gives from position 0 up to @size. */
 struct vds_error *vds_unpack_copy(size_t (*read)(const void *ctx, uint64_t pos,
 						 void *buf, size_t len),
 				  const void *ctx, uint64_t size,
+				  const struct vds_progress *progress,
 				  struct vds_unpacked *ret);
 
 #endif

@@ -60,7 +60,8 @@ static struct vds_error *open_deflated(struct vds_image *image)
 	struct vds_unpacked unpacked;
 	if (vds_file_pread(image->file, 0, &first, 1) < 1)
 		return vds_error_create(VDS_ERROR_NOT_MINE, "empty");
-	struct vds_error *err = vds_unpack_inflate(image->file, &unpacked);
+	struct vds_error *err = vds_unpack_inflate(
+		image->file, image->options->progress, &unpacked);
 	return err ? err : open_content(image, &unpacked, first == 0x1f ?
 							  "gzip" : "zlib");
 }
@@ -126,15 +127,18 @@ static struct vds_error *open_framed(struct vds_image *image)
 	image->ctx = frames;
 	image->close = frames_close;
 	struct vds_error *err = vds_frames_init(frames, image->file);
+	frames->progress = image->options->progress;
 	if (!err)
 		err = vds_frames_add(frames, &used, UINT64_MAX);
+	frames->progress = NULL;
 	if (err)
 		return err;
 	size_t n = vds_frames_read(frames, 0, head, sizeof(head), true);
 	if (!is_container(head, n))
 		return open_raw_frames(image, frames, used);
 	struct vds_unpacked unpacked;
-	err = vds_unpack_copy(frames_copy, frames, frames->size, &unpacked);
+	err = vds_unpack_copy(frames_copy, frames, frames->size,
+			      image->options->progress, &unpacked);
 	frames_close(image);
 	return err ? err : open_content(image, &unpacked, "snappy");
 }

@@ -583,6 +583,43 @@ START_TEST(gaps_may_have_a_stream)
 }
 END_TEST
 
+/* Two maps, both said to be memory: the first, or the one asked for. */
+START_TEST(the_user_may_choose_the_memory)
+{
+	static const struct entry entries[] = {{0x1000, 0x1000, 0x1000, 0}};
+	static const struct {
+		const char *object, *says;
+	} cases[] = {{V "/M", NULL}, {"M", NULL}, {V "/S", NULL},
+		     {V "/nosuch", "which has <" V "/M>, <" V "/S>"}};
+	struct temp t;
+	volume(&t, MAP "</S> aff4:category <" AFF4_NS "memory/physical> .\n",
+	       V "/S\n", entries, 1);
+	struct vds_image *image = open_ok(&t);
+	ck_assert_uint_eq(vds_image_notes(image)->count, 1);
+	ck_assert_uint_eq(image->ranges[0].pa, 0x1000);
+	vds_image_close(image);
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(cases); i++) {
+		const struct vds_image_options options = {
+			.object = cases[i].object};
+		struct vds_error *err = vds_image_open(t.path, &options,
+						       &image);
+		if (cases[i].says) {
+			ck_assert_ptr_nonnull(err);
+			ck_assert_int_eq(err->code, VDS_ERROR_USAGE);
+			ck_assert_msg(strstr(err->message, cases[i].says),
+				      "%s", err->message);
+			vds_error_destroy(err);
+			continue;
+		}
+		ck_assert_ptr_null(err);
+		ck_assert_uint_eq(image->ranges[0].pa, i == 2 ? 0 : 0x1000);
+		ck_assert_uint_eq(vds_image_notes(image)->count, 0);
+		vds_image_close(image);
+	}
+	temp_close(&t);
+}
+END_TEST
+
 START_TEST(excess_of_an_entry_is_absent)
 {
 	static const struct entry entries[] = {{0x1000, 0x3000, 0x1000, 0},
@@ -703,6 +740,7 @@ int main(void)
 		tcase_add_test(tc, symbolic_streams_have_their_kinds);
 		tcase_add_test(tc, maps_may_lie_in_maps);
 		tcase_add_test(tc, gaps_may_have_a_stream);
+		tcase_add_test(tc, the_user_may_choose_the_memory);
 		tcase_add_test(tc, excess_of_an_entry_is_absent);
 		tcase_add_test(tc, petabytes_of_a_constant_are_not_scanned);
 		tcase_add_test(tc, nonsense_is_refused);

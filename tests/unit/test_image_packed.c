@@ -204,7 +204,10 @@ static void put_deflated(struct temp *t, bool gzip, const uint8_t *data,
 	size_t cap = len + 1000;
 	uint8_t *out = malloc(cap);
 	z_stream z = {0};
-	ck_assert_int_eq(deflateInit2(&z, 1, Z_DEFLATED, gzip ? 15 + 16 : 11,
+	/* The best packing is what makes a bomb. */
+	int level = data[0] || memcmp(data, data + 1, len - 1) ? 1 : 9;
+	ck_assert_int_eq(deflateInit2(&z, level, Z_DEFLATED,
+				      gzip ? 15 + 16 : 11,
 				      8, Z_DEFAULT_STRATEGY), Z_OK);
 	z.next_in = (Bytef *)data;
 	z.avail_in = (uInt)len;
@@ -308,6 +311,55 @@ START_TEST(damaged_deflate_keeps_what_came_out)
 }
 END_TEST
 
+/* Many gzip members of zeros: 1.25 GiB out of 1.3 MB. */
+START_TEST(a_bomb_is_refused)
+{
+	struct temp t;
+	size_t len = (size_t)16 << 20;
+	uint8_t *zeros = calloc(1, len), *packed;
+	temp_open(&t);
+	put_deflated(&t, true, zeros, len);
+	fflush(t.f);
+	long one = ftell(t.f);
+	packed = malloc((size_t)one);
+	rewind(t.f);
+	ck_assert_uint_eq(fread(packed, 1, (size_t)one, t.f), (size_t)one);
+	for (int i = 1; i < 80; i++) {
+		fseek(t.f, 0, SEEK_END);
+		fwrite(packed, 1, (size_t)one, t.f);
+	}
+	open_fails(&t, VDS_ERROR_FORMAT, "more than 1000 for one");
+	free(zeros);
+	free(packed);
+	temp_close(&t);
+}
+END_TEST
+
+static bool stop_at_half(void *ctx, uint64_t done, uint64_t total)
+{
+	*(int *)ctx += 1;
+	return done < total / 2;
+}
+
+START_TEST(unpacking_can_be_stopped)
+{
+	struct temp t;
+	struct vds_image *image;
+	int steps = 0;
+	size_t len = (size_t)4 << 20;
+	const struct vds_progress progress = {stop_at_half, &steps};
+	const struct vds_image_options options = {.progress = &progress};
+	temp_open(&t);
+	uint8_t *data = raw_bytes(len);
+	put_deflated(&t, true, data, len);
+	fflush(t.f);
+	ck_assert_ptr_eq(vds_image_open(t.path, &options, &image), &vds_stop);
+	ck_assert_int_gt(steps, 1);
+	free(data);
+	temp_close(&t);
+}
+END_TEST
+
 START_TEST(raw_that_looks_like_zlib_stays_raw)
 {
 	struct temp t;
@@ -354,6 +406,7 @@ int main(void)
 {
 	Suite *suite = suite_create("image_packed");
 	TCase *tc = tcase_create("image_packed");
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, crc32c_of_known_strings);
 	if (have_snappy()) {
 		tcase_add_test(tc, avml_records);
@@ -369,6 +422,8 @@ int main(void)
 	tcase_add_loop_test(tc, deflated_raw, 0, 2);
 	tcase_add_test(tc, lime_in_zlib_as_lime_writes_it);
 	tcase_add_loop_test(tc, damaged_deflate_keeps_what_came_out, 0, 2);
+	tcase_add_test(tc, a_bomb_is_refused);
+	tcase_add_test(tc, unpacking_can_be_stopped);
 	tcase_add_test(tc, raw_that_looks_like_zlib_stays_raw);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
