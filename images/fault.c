@@ -221,6 +221,93 @@ static void view_list_loop(struct fault *f)
 	    vds_le64(bytes));
 }
 
+/* A node of the tree of prototype arrays: its left child is itself. */
+static void tree_loop(struct fault *f)
+{
+	if (!f->section->proto_node)
+		return fail(f, "the section is in no tree");
+	put(f->w, &f->w->kernel, f->section->proto_node, "_RTL_BALANCED_NODE",
+	    "Left", f->section->proto_node);
+}
+
+static void tree_wild(struct fault *f)
+{
+	if (!f->section->proto_node)
+		return fail(f, "the section is in no tree");
+	put(f->w, &f->w->kernel, f->section->proto_node, "_RTL_BALANCED_NODE",
+	    "Right", f->number ? f->number : WILD);
+}
+
+/* The tree's node leads into a structure that is none of a section's. */
+static void tree_kind(struct fault *f)
+{
+	put(f->w, &f->w->kernel, f->section->proto_node,
+	    "_MI_PROTOTYPE_PTES_NODE", "u1.e1.AllocationType",
+	    f->number ? f->number : 3);
+}
+
+static struct system_view *system_view_of(struct fault *f)
+{
+	struct system_view *v = f->w->scene->system_views;
+	while (v && (v->section != f->section || !v->node))
+		v = v->next;
+	if (!v)
+		fail(f, "nothing but VADs shows the section");
+	return v;
+}
+
+static void vacb_wild(struct fault *f)
+{
+	struct system_view *v = system_view_of(f);
+	if (v)
+		put(f->w, &f->w->kernel, v->node, "_VACB", "SharedCacheMap",
+		    f->number ? f->number : WILD);
+}
+
+/* The array of the section's VACB claims to be another one. */
+static void vacb_array(struct fault *f)
+{
+	struct system_view *v = system_view_of(f);
+	uint8_t bytes[8];
+	if (!v)
+		return;
+	space_read(f->w, &f->w->kernel,
+		   v->node + offset_of(f->w, "_VACB", "ArrayHead"), bytes, 8);
+	put(f->w, &f->w->kernel, vds_le64(bytes), "_VACB_ARRAY_HEADER",
+	    "VacbArrayIndex", 7);
+}
+
+static void mmview_wild(struct fault *f)
+{
+	struct system_view *v = system_view_of(f);
+	if (!v)
+		return;
+	if (has_type(f->w, "_MMVIEW"))
+		put(f->w, &f->w->kernel, v->node, "_MMVIEW",
+		    "u1.ControlArea|ControlArea", WILD);
+	else
+		put(f->w, &f->w->kernel, v->node, "_RTL_BALANCED_NODE", "Left",
+		    v->node);
+}
+
+/* The control area counts more views than there are; frames may agree. */
+static void count_views(struct fault *f)
+{
+	uint64_t n = f->number ? f->number : 1;
+	put(f->w, &f->w->kernel, f->section->control_area, "_CONTROL_AREA",
+	    "NumberOfMappedViews", f->section->views + n);
+}
+
+static void lose_views(struct fault *f)
+{
+	uint64_t n = f->number ? f->number : 1;
+	count_views(f);
+	for (uint32_t i = 0; i < f->section->pages; i++)
+		if (f->section->frames[i] && f->section->states[i] == 'V')
+			mem_frame(f->w, f->section->frames[i])->share += n;
+	pfn_build(f->w);
+}
+
 /* The page that holds the section's prototype PTEs is not in memory. */
 static void paged_protos(struct fault *f)
 {
@@ -340,6 +427,7 @@ static const struct {
 	{ "frame-beyond", ON_PROCESS, frame_beyond },
 	{ "handle-wild", ON_PROCESS, handle_wild },
 	{ "name-wild", ON_SECTION, name_wild },
+	{ "mmview-wild", ON_SECTION, mmview_wild },
 	{ "pfn-gone", ON_SECTION, pfn_gone },
 	{ "pfn-other", ON_SECTION, pfn_other },
 	{ "pfn-private", ON_SECTION, pfn_private },
@@ -352,6 +440,11 @@ static const struct {
 	{ "subsection-cycle", ON_SECTION, subsection_cycle },
 	{ "subsection-huge", ON_SECTION, huge_ptes },
 	{ "subsection-wild", ON_SECTION, subsection_wild },
+	{ "tree-kind", ON_SECTION, tree_kind },
+	{ "tree-loop", ON_SECTION, tree_loop },
+	{ "tree-wild", ON_SECTION, tree_wild },
+	{ "vacb-array", ON_SECTION, vacb_array },
+	{ "vacb-wild", ON_SECTION, vacb_wild },
 	{ "vad-count", ON_PROCESS, vad_count },
 	{ "vad-deep", ON_TREE, vad_deep },
 	{ "vad-endvpn", ON_TREE, vad_endvpn },
@@ -363,6 +456,8 @@ static const struct {
 	{ "vad-tag", ON_TREE, vad_tag },
 	{ "vad-wild", ON_TREE, vad_wild },
 	{ "view-list-loop", ON_SECTION, view_list_loop },
+	{ "views-counted", ON_SECTION, count_views },
+	{ "views-lost", ON_SECTION, lose_views },
 	{ "zero-frame", ON_NUMBER, zero_frame },
 };
 

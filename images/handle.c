@@ -137,14 +137,15 @@ void handles_build(struct world *w)
 	for (struct process *p = w->scene->processes; p && !w->err;
 	     p = p->next) {
 		highest = VDS_MAX(highest, p->pid);
-		if (!p->exited && !p->minimal)
+		if (!p->exited && !p->minimal && !p->unlisted)
 			build_for(w, p);
 	}
 	/* Unlike handles, these entries point at the bodies. */
 	create_table(w, &cids, highest);
 	for (struct process *p = w->scene->processes; p && !w->err;
 	     p = p->next)
-		put_entry(&cids, p->pid, p->eprocess, 0);
+		if (!p->unlisted)
+			put_entry(&cids, p->pid, p->eprocess, 0);
 	(void)put_global(w, "PspCidTable", cids.va);
 	w->cid_table = cids.va;
 }

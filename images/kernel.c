@@ -24,13 +24,15 @@ static const struct {
 	const char *name;
 	uint32_t size;
 } filled[] = {
+	{ "CcVacbArrays", 8 },		{ "CcVacbArraysHighestUsedIndex", 4 },
 	{ "HandleTableListHead", 16 },	{ "IoFileObjectType", 8 },
 	{ "KdVersionBlock", 40 },	{ "KeNumberProcessors", 4 },
 	{ "KiProcessListHead", 16 },	{ "MiInvalidPteMask", 8 },
 	{ "MiState", 0x6000 },		{ "MmHighestUserAddress", 8 },
 	{ "MmPfnDatabase", 8 },		{ "MmProcessList", 16 },
 	{ "MmProtectToValue", 128 },	{ "MmPteBase", 8 },
-	{ "MmSectionObjectType", 8 },	{ "MmSystemRangeStart", 8 },
+	{ "MmSectionObjectType", 8 },	{ "MmSession", 0x58 },
+	{ "MmSystemRangeStart", 8 },
 	{ "NtBuildLab", 128 },
 	{ "NtBuildLabEx", 128 },	{ "NtBuildNumber", 4 },
 	{ "ObHeaderCookie", 1 },	{ "ObTypeIndexTable", 256 },

@@ -224,6 +224,12 @@ static void link_lists(struct world *w, const struct process *p)
 	};
 	uint64_t state = global(w, "MiState");
 
+	for (size_t i = 0; p->unlisted && i < VDS_ARRAY_SIZE(lists); i++)
+		if (has_field(w, type, lists[i].entry))
+			list_init(w, p->eprocess +
+				     offset_of(w, type, lists[i].entry));
+	if (p->unlisted)
+		return;
 	for (size_t i = 0; i < VDS_ARRAY_SIZE(lists); i++) {
 		uint64_t head = global(w, lists[i].head);
 		if (!head || !has_field(w, type, lists[i].entry))

@@ -38,6 +38,7 @@ static struct vds_error *do_kernel(struct scene *scene, struct line *line)
 		KEY(scene, "memory", OPT_SIZE, memory),
 		KEY(scene, "time", OPT_TIME, time),
 		KEY(scene, "truncate", OPT_SIZE, truncate),
+		KEY(scene, "section-tree", OPT_FLAG, section_tree),
 	};
 	return line_options(line, keys, VDS_ARRAY_SIZE(keys), scene);
 }
@@ -93,6 +94,7 @@ static struct vds_error *do_process(struct scene *scene, struct line *line)
 		KEY(process, "wow64", OPT_FLAG, wow64),
 		KEY(process, "minimal", OPT_FLAG, minimal),
 		KEY(process, "hidden", OPT_FLAG, hidden),
+		KEY(process, "unlisted", OPT_FLAG, unlisted),
 		KEY(process, "no-peb", OPT_FLAG, no_peb),
 		KEY(process, "no-audit-name", OPT_FLAG, no_audit),
 		KEY(process, "clone", OPT_FLAG, clone),
@@ -212,6 +214,7 @@ static const struct {
 	const char *word;
 	struct vds_error *(*f)(struct scene *scene, struct line *line);
 } statements[] = {
+	{ "cache-view", recipe_cache_view },
 	{ "content", recipe_content },	{ "crowd", do_crowd },
 	{ "expect", do_expect },	{ "fault", do_fault },
 	{ "handle", recipe_handle },
@@ -299,6 +302,7 @@ struct vds_error *scene_read(const char *path, struct scene **ret)
 	scene->last_section = &scene->sections;
 	scene->last_content = &scene->contents;
 	scene->last_fault = &scene->faults;
+	scene->last_system_view = &scene->system_views;
 	scene->last_expect = &scene->expects;
 	scene->memory = UINT64_C(256) << 20;
 	/* 2020-10-08T17:21:44Z, the day of the publication. */

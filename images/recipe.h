@@ -18,6 +18,7 @@ struct vds_error *recipe_patch(struct scene *scene, struct line *line);
 struct vds_error *recipe_handle(struct scene *scene, struct line *line);
 struct vds_error *recipe_table(struct scene *scene, struct line *line);
 struct vds_error *recipe_system_view(struct scene *scene, struct line *line);
+struct vds_error *recipe_cache_view(struct scene *scene, struct line *line);
 
 /* For scene_each(): puts the process into *@arg, the last one wins. */
 struct vds_error *recipe_one_process(struct process *process, void *arg);

@@ -225,14 +225,9 @@ struct vds_error *recipe_table(struct scene *scene, struct line *line)
 	return err;
 }
 
-struct vds_error *recipe_system_view(struct scene *scene, struct line *line)
+static struct vds_error *add_system_view(struct scene *scene, struct line *line,
+					 struct system_view **ret)
 {
-	static const struct option_key keys[] = {
-		KEY(system_view, "offset", OPT_U32, offset),
-		KEY(system_view, "pages", OPT_U32, pages),
-		KEY(system_view, "at", OPT_U64, va),
-		KEY(system_view, "type", OPT_U32, type),
-	};
 	struct system_view *v = vds_arena_calloc(&scene->arena, 1, sizeof(*v));
 	if (!v)
 		return &vds_enomem;
@@ -246,8 +241,46 @@ struct vds_error *recipe_system_view(struct scene *scene, struct line *line)
 	v->type = 3;
 	v->va = SCENE_AUTO;
 	v->pages = v->section->pages;
+	v->session = UINT32_MAX;
 	v->place = line->place;
-	v->next = scene->system_views;
-	scene->system_views = v;
-	return line_options(line, keys, VDS_ARRAY_SIZE(keys), v);
+	*scene->last_system_view = v;
+	scene->last_system_view = &v->next;
+	*ret = v;
+	return NULL;
+}
+
+struct vds_error *recipe_system_view(struct scene *scene, struct line *line)
+{
+	static const struct option_key keys[] = {
+		KEY(system_view, "offset", OPT_U32, offset),
+		KEY(system_view, "pages", OPT_U32, pages),
+		KEY(system_view, "at", OPT_U64, va),
+		KEY(system_view, "type", OPT_U32, type),
+		KEY(system_view, "session", OPT_U32, session),
+		KEY(system_view, "unlisted", OPT_FLAG, unlisted),
+	};
+	struct system_view *v = NULL;
+	struct vds_error *err = add_system_view(scene, line, &v);
+	return err ? err : line_options(line, keys, VDS_ARRAY_SIZE(keys), v);
+}
+
+struct vds_error *recipe_cache_view(struct scene *scene, struct line *line)
+{
+	static const struct option_key keys[] = {
+		KEY(system_view, "offset", OPT_U32, offset),
+		KEY(system_view, "at", OPT_U64, va),
+		KEY(system_view, "unlisted", OPT_FLAG, unlisted),
+	};
+	struct system_view *v = NULL;
+	struct vds_error *err = add_system_view(scene, line, &v);
+	if (!err)
+		err = line_options(line, keys, VDS_ARRAY_SIZE(keys), v);
+	if (err)
+		return err;
+	v->vacb = true;
+	if (v->offset % 64 || v->offset >= v->section->pages)
+		return place_error(line->place,
+				   "the cache shows 64 pages from a multiple of 64 on");
+	v->pages = VDS_MIN(v->section->pages - v->offset, 64u);
+	return NULL;
 }

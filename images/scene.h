@@ -66,7 +66,8 @@ struct section {
 	uint64_t cache_map;	/* SHARED_CACHE_MAP, 0 = none */
 	uint64_t *frames;	/* PFN per page, 0 = not resident */
 	uint64_t *protos;	/* raw prototype PTE per page */
-	uint32_t views, user_views;
+	uint32_t views, user_views, cache_views;
+	uint64_t proto_node;	/* in the tree of prototype arrays, 0 = none */
 	unsigned int index;	/* order in the recipe, for the manifest */
 };
 
@@ -155,7 +156,7 @@ struct process {
 	uint64_t peb;		/* VA, SCENE_AUTO, or 0 for none */
 	uint64_t created;	/* FILETIME */
 	uint64_t exited;	/* FILETIME, 0 = alive */
-	bool wow64, minimal, hidden, no_peb, no_audit, clone;
+	bool wow64, minimal, hidden, unlisted, no_peb, no_audit, clone;
 	struct section *image;
 	struct view *views;	/* all of it: private, shared, unlinked */
 	struct view **last_view;
@@ -212,9 +213,13 @@ struct system_view {
 	struct system_view *next;
 	struct place place;
 	struct section *section;
-	unsigned int type;	/* 2 session, 3 system cache */
+	unsigned int type;	/* 2 system space or session, 3 system cache */
 	uint32_t offset, pages;
 	uint64_t va;
+	uint32_t session;	/* UINT32_MAX: system space; of type 2 */
+	bool vacb;		/* type 3: has a VACB */
+	bool unlisted;		/* not in the control area's list */
+	uint64_t node;		/* VACB, MMVIEW or tree node; while building */
 };
 
 /* A statement that is carried out by name after building: words as written. */
@@ -237,6 +242,7 @@ struct scene {
 	uint64_t time;			/* FILETIME */
 	uint64_t kernel_base, kernel_pa, dtb, stub, pte_index;
 	bool no_stub, small_pages, la57, big_pools;
+	bool section_tree;		/* all prototype arrays are in a tree */
 	uint64_t l1tf_mask;		/* SCENE_AUTO = as the profile allows */
 	uint64_t nonpaged, paged;	/* first address of each pool */
 	const char *lab;
@@ -247,7 +253,7 @@ struct scene {
 	struct content *contents, **last_content;
 	struct library *libraries;
 	struct table_hint *tables;
-	struct system_view *system_views;
+	struct system_view *system_views, **last_system_view;
 	struct order *faults, **last_fault;
 	struct order *expects, **last_expect;	/* for the truth only */
 	struct range *holes;

@@ -165,8 +165,10 @@ static void place_section(struct world *w, struct section *s)
 	uint64_t area = size_of(w, "_CONTROL_AREA");
 	bool apart = s->kind == SECTION_DATA;
 	unsigned int behind = apart ? 1 : s->num_parts;
+	uint64_t room = subsection_room(w, s);
 
-	s->control_area = pool_alloc(w, &w->nonpaged, area + behind * each,
+	s->control_area = pool_alloc(w, &w->nonpaged,
+				     area + (behind - 1) * each + room,
 				     s->kind == SECTION_IMAGE ? "MmCi"
 							      : "MmCa");
 	s->segment = pool_alloc(w, &w->paged, size_of(w, "_SEGMENT"), "MmSm");
@@ -180,7 +182,7 @@ static void place_section(struct world *w, struct section *s)
 		struct part *part = &s->parts[i];
 		part->va = i < behind
 			? s->control_area + area + i * each
-			: pool_alloc(w, &w->nonpaged, each, "MmSd");
+			: pool_alloc(w, &w->nonpaged, room, "MmSd");
 		if (!apart || (i == 0 && protos != SCENE_AUTO)) {
 			part->proto = protos;
 			protos += 8 * (uint64_t)part->pages;
@@ -382,46 +384,6 @@ void sections_build(struct world *w)
 	}
 }
 
-static void put_system_view(struct world *w, struct system_view *v)
-{
-	static const char type[] = "_MI_REVERSE_VIEW_MAP";
-	struct section *s = v->section;
-	uint32_t index;
-	const struct part *part = section_part(s, v->offset, &index);
-
-	if (!part || !has_type(w, type)) {
-		world_fail(w, place_error(v->place,
-			"the profile or the section has no place for it"));
-		return;
-	}
-	if (v->va == SCENE_AUTO)
-		v->va = UINT64_C(0xffffe50a00000000) +
-			((uint64_t)s->index << 18);
-	for (uint32_t i = 0; i < v->pages; i++) {
-		uint64_t pfn = s->frames[v->offset + i];
-		if (pfn && s->states[v->offset + i] == 'V') {
-			space_map(w, &w->kernel, v->va + i * VDS_PAGE_SIZE,
-				  pte_hardware(w, pfn, PROT_READWRITE, false,
-					       false));
-			mem_frame(w, pfn)->share++;
-		}
-	}
-	uint64_t va = pool_alloc(w, &w->nonpaged, size_of(w, type), "MmVm");
-	uint64_t owner = offset_of(w, type, "SystemCacheVa|VadsProcess|Type");
-	uint8_t bytes[8];
-	/* The low two bits tell the kind of owner. */
-	vds_put_le64(bytes, v->va | v->type);
-	space_write(w, &w->kernel, va + owner, bytes, 8);
-	(void)put_opt(w, &w->kernel, va, type, "Subsection", part->va);
-	(void)put_opt(w, &w->kernel, va, type, "SectionOffset",
-		      (uint64_t)v->offset * VDS_PAGE_SIZE);
-	list_add(w, section_view_list(w, s),
-		 va + offset_of(w, type, "ViewLinks"));
-	s->views++;
-	(void)put_opt(w, &w->kernel, s->control_area, "_CONTROL_AREA",
-		      "u2.e2.NumberOfSystemCacheViews", v->type == 3);
-}
-
 static void put_creator(struct world *w, const struct section *s)
 {
 	if (!s->creator || s->kind != SECTION_PAGEFILE)
@@ -439,9 +401,7 @@ void sections_finish(struct world *w)
 {
 	static const char type[] = "_CONTROL_AREA";
 
-	for (struct system_view *v = w->scene->system_views; v && !w->err;
-	     v = v->next)
-		put_system_view(w, v);
+	system_views_build(w);
 	for (struct section *s = w->scene->sections; s && !w->err;
 	     s = s->next) {
 		uint64_t pages = 0;
@@ -456,6 +416,12 @@ void sections_finish(struct world *w)
 		put(w, &w->kernel, s->control_area, type,
 		    "NumberOfUserReferences",
 		    s->user_views + (s->object_va != 0));
+		if (s->cache_views)
+			(void)put_opt(w, &w->kernel, s->control_area, type,
+				      "u2.e2.NumberOfSystemCacheViews",
+				      s->cache_views);
 		put_creator(w, s);
 	}
+	if (w->scene->section_tree)
+		section_tree_build(w);
 }

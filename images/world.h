@@ -224,6 +224,12 @@ void sections_build(struct world *w);
 struct file *file_get(struct world *w, const char *path, bool delete_pending);
 void sections_finish(struct world *w);
 
+/* source.c: what knows sections and views besides the VADs */
+void system_views_build(struct world *w);
+void section_tree_build(struct world *w);
+/* Bytes that a subsection takes, with what stands behind it in a tree. */
+uint64_t subsection_room(struct world *w, const struct section *s);
+
 /* process.c, peb.c, view.c, vad.c, handle.c, pfn.c */
 void processes_build(struct world *w);
 void processes_finish(struct world *w);

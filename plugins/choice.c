@@ -79,18 +79,31 @@ struct vds_error *choice_check(const struct vds_run *run, bool *ret_physical)
 	return NULL;
 }
 
+bool choice_of_processes(struct vds_run *run)
+{
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *process = vds_process_at(run, i);
+		if (process && !process->selected)
+			return true;
+	}
+	return false;
+}
+
 static bool has_selected(struct vds_run *run, const struct vds_sharing *sharing,
 			 const struct vds_share_group *group)
 {
 	for (size_t i = 0; i < group->num_views; i++) {
 		const struct vds_view *view =
 			sharing->views[group->first_view + i];
+		if (view->space != VDS_SPACE_PROCESS)
+			continue;
 		const struct vds_process *process =
 			vds_process_at(run, view->process);
 		if (!process || process->selected)
 			return true;
 	}
-	return false;
+	/* Views of kernel space belong to no process that could be chosen. */
+	return !group->num_processes && !choice_of_processes(run);
 }
 
 bool choice_has(struct vds_run *run, const struct vds_sharing *sharing,
@@ -99,7 +112,9 @@ bool choice_has(struct vds_run *run, const struct vds_sharing *sharing,
 {
 	const struct vds_view *view = sharing->views[group->first_view];
 	const struct vds_section *section = choice_section(view);
-	return group->num_processes >= vds_option_uint(run, "min-processes") &&
+	/* Views of kernel space alone are no process's. */
+	uint64_t processes = group->num_processes ? group->num_processes : 1;
+	return processes >= vds_option_uint(run, "min-processes") &&
 	       group->num_views >= vds_option_uint(run, "min-views") &&
 	       (group->writable || !vds_option_set(run, "writable")) &&
 	       (group->executable || !vds_option_set(run, "executable")) &&

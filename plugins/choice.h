@@ -41,6 +41,9 @@ struct vds_error *choice_list(struct vds_run *run,
 			      const struct vds_section_names *names,
 			      const size_t **ret, size_t *ret_count);
 
+/* True if --pid or --process leaves some process out. */
+bool choice_of_processes(struct vds_run *run);
+
 /* The section of a view; NULL if it is unknown or can't be used. */
 const struct vds_section *choice_section(const struct vds_view *view);
 

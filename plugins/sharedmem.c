@@ -61,6 +61,16 @@ enum {
 	COL_EXECUTABLE,
 	COL_CROSS_SESSION,
 	COL_SOURCES,
+	COL_SPACE,
+	COL_SECTION_SOURCES,
+	COL_FOUND_VIEWS,
+	COL_UNACCOUNTED,
+	COL_USER_REFS,
+	COL_CACHE_VIEWS,
+	COL_LISTED,
+	COL_DTB,
+	COL_HOLDER_PID,
+	COL_HOLDER_HANDLE,
 	NUM_COLS,
 };
 
@@ -95,7 +105,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_SUBSECTION] = {"section.subsection", VDS_KIND_ADDR, WIDE, "Subsection", NULL, "SUBSECTION that the VAD points to", NULL},
 	[COL_LAST_CONTIGUOUS] = {"vad.last_contiguous_pte", VDS_KIND_ADDR, WIDE, "Last contiguous PTE", NULL, "last prototype PTE of the contiguous run, inclusive", NULL},
 	[COL_PROTECTION_RAW] = {"vad.protection_raw", VDS_KIND_INT, WIDE, "Prot", NULL, "5-bit protection code", NULL},
-	[COL_NODE] = VDS_COL_VAD_NODE(KEY | WIDE),
+	[COL_NODE] = {"vad.node", VDS_KIND_ADDR, KEY | WIDE, "VAD", NULL, "address of the MMVAD; of a view of kernel space, of its VACB, MMVIEW or entry in the list", NULL},
 	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | WIDE),
 	[COL_PROCESS_START] = {"process.start", VDS_KIND_TIME, WIDE, "Started", NULL, "when the process was created", "process.start"},
 	[COL_PROCESS_EXITED] = {"process.exited", VDS_KIND_BOOL, WIDE, "Exited", NULL, "the process had ended", NULL},
@@ -112,12 +122,23 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_WRITABLE] = {"sharing.writable", VDS_KIND_BOOL, WIDE, "Writable", NULL, "some view of the group may write to the shared pages", NULL},
 	[COL_EXECUTABLE] = {"sharing.executable", VDS_KIND_BOOL, WIDE, "Executable", NULL, "some view of the group may execute", NULL},
 	[COL_CROSS_SESSION] = {"sharing.cross_session", VDS_KIND_BOOL, WIDE, "Cross-session", NULL, "views in different sessions", NULL},
-	[COL_SOURCES] = {"sharing.sources", VDS_KIND_FLAGS, WIDE, "Sources", NULL, "who knows the view: vad_tree, view_list (the control area's own)", NULL},
+	[COL_SOURCES] = {"sharing.sources", VDS_KIND_FLAGS, WIDE, "Sources", NULL, "who knows the view: vad_tree, view_list (the control area's own), cache (a VACB), system and session (their views)", NULL},
+	[COL_SPACE] = {"view.space", VDS_KIND_STR, WIDE, "Space", NULL, "whose address space the view is in: process, session, system, cache; absent if the row is of a section without a view", NULL},
+	[COL_SECTION_SOURCES] = {"section.sources", VDS_KIND_FLAGS, GROUP | WIDE, "Known by", NULL, "who knows the section: those of its views, proto_tree (all prototype arrays), handle, directory, process (an EPROCESS), pool", NULL},
+	[COL_FOUND_VIEWS] = {"section.found_views", VDS_KIND_INT, GROUP | WIDE, "Found views", "views", "distinct views that any source knows", NULL},
+	[COL_UNACCOUNTED] = {"section.unaccounted_views", VDS_KIND_INT, GROUP | WIDE, "Unaccounted", "views", "mapped_views that no source knows; absent if the sources broke off", NULL},
+	[COL_USER_REFS] = {"section.user_references", VDS_KIND_INT, GROUP | WIDE, "User refs", NULL, "NumberOfUserReferences as the control area states it", NULL},
+	[COL_CACHE_VIEWS] = {"section.cache_views", VDS_KIND_INT, GROUP | WIDE, "Cache views", "views", "NumberOfSystemCacheViews as the control area states it", NULL},
+	[COL_LISTED] = {"process.listed", VDS_KIND_BOOL, WIDE, "Listed", NULL, "some list or table of processes has it; false: only the view names it", NULL},
+	[COL_DTB] = {"process.dtb", VDS_KIND_ADDR, WIDE, "DTB", NULL, "physical address of its page tables", NULL},
+	[COL_HOLDER_PID] = {"handle.pid", VDS_KIND_INT, GROUP | WIDE, "Holder", NULL, "first process with a handle to the section", NULL},
+	[COL_HOLDER_HANDLE] = {"handle.value", VDS_KIND_HEX, GROUP | WIDE, "Handle", NULL, "that handle", NULL},
 };
 
 static const struct vds_option options[] = {
 	CHOICE_OPTIONS("1"),
 	{"verify", VDS_OPTION_ENUM, 0, NULL, "pte", "none|pte", "how to grade the evidence: not, or by page tables"},
+	{"sources", VDS_OPTION_STRS, 0, "LIST", NULL, NULL, "rows of what these know: vad, views (the control areas' lists), system (space and sessions), cache, tree (of prototype PTEs), handles, pool (scans), all; without it vad,views,system, with --verify=none vad"},
 	{"pages", VDS_OPTION_FLAG, VDS_OPTION_ANSWERED_BY, NULL, NULL, "sharedpages", "page ranges instead of views: where they are, who maps them, who has copies (see: sharedpages --help)"},
 	{"dump", VDS_OPTION_STR, VDS_OPTION_ANSWERED_BY, "DIR", NULL, "sectiondump", "write the content of each section into this folder, once; rows are its map (see: sectiondump --help)"},
 };
@@ -134,7 +155,24 @@ struct context {
 	size_t num_areas;
 	const size_t *shown;	/* indexes of groups to print */
 	size_t num_shown;
+	uint32_t wanted;	/* sources whose knowledge makes rows */
 };
+
+/* The words of --sources. */
+static const struct {
+	const char *word;
+	uint32_t sources;
+} source_words[] = {
+	{"vad", VDS_VIEW_IN_TREE},
+	{"views", VDS_VIEW_IN_LIST},
+	{"system", VDS_VIEW_IN_SYSTEM | VDS_VIEW_IN_SESSION},
+	{"cache", VDS_VIEW_IN_CACHE},
+	{"tree", VDS_SECTION_IN_PROTOS},
+	{"handles", VDS_SOURCES_OBJECTS},
+	{"pool", VDS_SECTION_IN_POOL},
+	{"all", VDS_SOURCES_CHEAP | VDS_SECTION_IN_POOL},
+};
+#define NUM_SOURCE_WORDS (sizeof(source_words) / sizeof(source_words[0]))
 
 static int compare_areas(const void *pa, const void *pb)
 {
@@ -215,13 +253,6 @@ static struct vds_value related(struct vds_run *run, const struct context *c,
 				  .flags = more ? VDS_VALUE_TRUNCATED : 0};
 }
 
-static enum vds_backing backing_of(const struct vds_view *view)
-{
-	if (view->section && !view->section->why)
-		return view->section->backing;
-	return VDS_BACKING_UNKNOWN;
-}
-
 static const char *name_of(const struct context *c,
 			   const struct vds_section *section,
 			   enum vds_why *ret_why)
@@ -232,15 +263,59 @@ static const char *name_of(const struct context *c,
 	return vds_section_name(c->names, section->control_area, ret_why);
 }
 
+/* The first handle to a section object of the control area. */
+static void fill_holder(const struct context *c, uint64_t area,
+			struct vds_value *v)
+{
+	size_t count, low = 0, high;
+	const struct vds_section_object *objects =
+		vds_section_objects(c->names, &count);
+	for (high = count; low < high;) {
+		size_t mid = low + (high - low) / 2;
+		if (objects[mid].control_area < area)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < count && objects[low].control_area == area; low++) {
+		if (!(objects[low].found & VDS_OBJECT_HANDLE))
+			continue;
+		if (v[COL_HOLDER_PID].kind &&
+		    v[COL_HOLDER_PID].i <= (int64_t)objects[low].pid)
+			continue;
+		v[COL_HOLDER_PID] = vds_int(objects[low].pid);
+		v[COL_HOLDER_HANDLE] = vds_hex(objects[low].handle);
+	}
+}
+
+/* Who knows the section, and whether its views are all accounted for. */
+static void fill_sources(struct vds_run *run, const struct context *c,
+			 uint64_t area, struct vds_value *v)
+{
+	const struct vds_seen_section *seen =
+		vds_sharing_section(c->sharing, area);
+	v[COL_HOLDER_PID] = v[COL_HOLDER_HANDLE] =
+		vds_absent(VDS_NOT_APPLICABLE);
+	fill_holder(c, area, v);
+	if (!seen)
+		return;
+	v[COL_SECTION_SOURCES] = vds_flags(vds_sources_str(run,
+							   seen->sources));
+	v[COL_FOUND_VIEWS] = vds_int(seen->num_views);
+	v[COL_UNACCOUNTED] = vds_or(
+		seen->views_why,
+		vds_int((int64_t)vds_unaccounted_views(seen)));
+}
+
 /* Cells of the section, from its control area. */
 static void fill_section(struct vds_run *run, const struct context *c,
-			 const struct vds_view *view, struct vds_value *v)
+			 const struct vds_section *section, uint64_t otherwise,
+			 struct vds_value *v)
 {
-	const struct vds_section *section = view->section;
 	enum vds_why why = section ? section->why : VDS_BAD_DATA;
-	v[COL_BACKING] = vds_str(vds_backing_str(backing_of(view)));
-	v[COL_SECTION_ID] = vds_addr(why ? view->first_prototype_pte :
-					   section->control_area);
+	v[COL_BACKING] = vds_str(vds_backing_str(
+		why ? VDS_BACKING_UNKNOWN : section->backing));
+	v[COL_SECTION_ID] = vds_addr(why ? otherwise : section->control_area);
 	if (why) {
 		v[COL_CONTROL_AREA] = vds_absent(why);
 		return;
@@ -262,6 +337,10 @@ static void fill_section(struct vds_run *run, const struct context *c,
 	    section->backing == VDS_BACKING_IMAGE)
 		v[COL_FILE_DELETED] = vds_bool(section->file_deleted);
 	v[COL_MAPPED_VIEWS] = vds_int((int64_t)section->mapped_views);
+	v[COL_USER_REFS] = vds_int((int64_t)section->user_references);
+	v[COL_CACHE_VIEWS] = vds_or(section->cache_views_why,
+				    vds_int((int64_t)section->cache_views));
+	fill_sources(run, c, section->control_area, v);
 	v[COL_CREATOR] = vds_or(section->creator_why,
 				vds_int(section->creator_pid));
 	v[COL_RELATED] = related(run, c, section);
@@ -304,27 +383,6 @@ static void fill_group(struct vds_run *run, const struct context *c,
 		(unsigned long long)group->first_page));
 }
 
-static const char *sources_of(const struct vds_view *view)
-{
-	static const char *const words[] = {
-		[VDS_VIEW_IN_TREE] = "vad_tree",
-		[VDS_VIEW_IN_LIST] = "view_list",
-		[VDS_VIEW_IN_TREE | VDS_VIEW_IN_LIST] = "vad_tree view_list",
-	};
-	return words[view->sources & 3];
-}
-
-/* A process that no list of processes leads to, only the view itself. */
-static void fill_unknown_process(const struct vds_view *view,
-				 struct vds_value *v)
-{
-	for (size_t i = COL_PID; i <= COL_SESSION; i++)
-		v[i] = vds_absent(VDS_BAD_DATA);
-	v[COL_PATH] = v[COL_PROCESS_START] = v[COL_PROCESS_EXITED] =
-		vds_absent(VDS_NOT_APPLICABLE);
-	v[COL_EPROCESS] = vds_addr(view->eprocess);
-}
-
 static void fill_process(const struct vds_process *p, struct vds_value *v)
 {
 	v[COL_PID] = vds_int(p->pid);
@@ -334,25 +392,82 @@ static void fill_process(const struct vds_process *p, struct vds_value *v)
 	v[COL_PROCESS_START] = vds_time(p->create_time);
 	v[COL_PROCESS_EXITED] = vds_bool(p->exited);
 	v[COL_PATH] = p->path ? vds_str(p->path) : vds_absent(p->path_why);
+	v[COL_DTB] = vds_addr(p->dtb);
+	v[COL_LISTED] = vds_bool(true);
+}
+
+static void clear_process(struct vds_value *v)
+{
+	static const int columns_of_process[] = {
+		COL_PID, COL_PROCESS, COL_SESSION, COL_EPROCESS, COL_DTB,
+		COL_PROCESS_START, COL_PROCESS_EXITED, COL_PATH, COL_LISTED,
+	};
+	for (size_t i = 0; i < sizeof(columns_of_process) / sizeof(int); i++)
+		v[columns_of_process[i]] = vds_absent(VDS_NOT_APPLICABLE);
+}
+
+/* Whose view it is; of a process that no list leads to, what it says itself. */
+static void fill_owner(struct vds_run *run, const struct vds_view *view,
+		       struct vds_value *v)
+{
+	const struct vds_process *process = vds_process_at(run, view->process);
+	clear_process(v);
+	if (process) {
+		fill_process(process, v);
+		return;
+	}
+	if (view->space != VDS_SPACE_PROCESS) {
+		if (view->has_session)
+			v[COL_SESSION] = vds_int(view->session);
+		return;
+	}
+	if (view->unlisted) {
+		fill_process(view->unlisted, v);
+	} else {
+		v[COL_PID] = v[COL_PROCESS] = v[COL_SESSION] =
+			vds_absent(VDS_BAD_DATA);
+		v[COL_EPROCESS] = vds_addr(view->eprocess);
+	}
+	v[COL_LISTED] = vds_bool(false);
+}
+
+/* What only VADs have. */
+static void fill_vad(const struct vds_view *view, struct vds_value *v)
+{
+	if (view->space != VDS_SPACE_PROCESS) {
+		v[COL_PROTECTION] = v[COL_PROTECTION_RAW] = v[COL_TYPE] =
+			v[COL_LAST_CONTIGUOUS] =
+				vds_absent(VDS_NOT_APPLICABLE);
+		return;
+	}
+	v[COL_PROTECTION] = vds_str(vds_protection_str(view->protection));
+	v[COL_PROTECTION_RAW] = vds_int(view->protection);
+	v[COL_TYPE] = vds_str(vds_vad_type_str((enum vds_vad_type)view->type,
+					       false));
+	v[COL_LAST_CONTIGUOUS] = vds_addr(view->last_contiguous_pte);
 }
 
 static void fill_view(const struct vds_view *view, bool verified,
 		      struct vds_value *v)
 {
+	enum vds_why end_why = (enum vds_why)view->end_why;
+	v[COL_SPACE] = vds_str(vds_view_space_str(
+		(enum vds_view_space)view->space));
 	v[COL_START] = vds_addr(view->start);
-	v[COL_END] = vds_addr(view->end);
-	v[COL_SIZE] = vds_size(view->end - view->start + 1);
-	v[COL_PROTECTION] = vds_str(vds_protection_str(view->protection));
-	v[COL_PROTECTION_RAW] = vds_int(view->protection);
-	v[COL_TYPE] = vds_str(vds_vad_type_str((enum vds_vad_type)view->type,
-					       false));
+	v[COL_END] = vds_or(end_why, vds_addr(view->end));
+	v[COL_SIZE] = vds_or(end_why, vds_size(view->end - view->start + 1));
+	fill_vad(view, v);
 	v[COL_NODE] = vds_addr(view->node);
-	v[COL_FIRST_PROTO] = vds_addr(view->first_prototype_pte);
-	v[COL_LAST_CONTIGUOUS] = vds_addr(view->last_contiguous_pte);
-	v[COL_SUBSECTION] = vds_addr(view->subsection_address);
+	v[COL_FIRST_PROTO] = v[COL_SUBSECTION] =
+		vds_absent(VDS_NOT_APPLICABLE);
+	if (view->space == VDS_SPACE_PROCESS || view->first_prototype_pte) {
+		v[COL_FIRST_PROTO] = vds_addr(view->first_prototype_pte);
+		v[COL_SUBSECTION] = vds_addr(view->subsection_address);
+	}
 	v[COL_PROVEN] = verified ? vds_bool(view->proven) :
 				   vds_absent(VDS_NOT_APPLICABLE);
-	struct vds_value absent = vds_absent(VDS_BAD_DATA);
+	struct vds_value absent = vds_absent(
+		view->space == VDS_SPACE_PROCESS ? VDS_BAD_DATA : VDS_NO_FIELD);
 	v[COL_FIRST_PAGE] = absent;
 	v[COL_LAST_PAGE] = absent;
 	v[COL_OFFSET] = absent;
@@ -374,21 +489,21 @@ static struct vds_error *emit_group(struct vds_run *run, size_t index,
 		&c->sharing->groups[c->shown[index]];
 	struct vds_value v[NUM_COLS] = {0};
 	fill_group(run, c, group, v);
-	fill_section(run, c, first_view(c->sharing, group), v);
+	const struct vds_view *first = first_view(c->sharing, group);
+	fill_section(run, c, first->section, first->first_prototype_pte, v);
 	for (size_t i = 0; i < group->num_views; i++) {
 		const struct vds_view *view =
 			c->sharing->views[group->first_view + i];
-		const struct vds_process *process =
-			vds_process_at(run, view->process);
-		if (process)
-			fill_process(process, v);
-		else
-			fill_unknown_process(view, v);
-		v[COL_SOURCES] = vds_flags(sources_of(view));
+		if (!(view->sources & c->wanted))
+			continue;
+		fill_owner(run, view, v);
+		v[COL_SOURCES] = vds_flags(vds_sources_str(run,
+							   view->sources));
 		fill_view(view, group->grade != VDS_GRADE_NONE, v);
 		/* Views without a usable section may differ in it. */
 		if (!group->has_pages)
-			fill_section(run, c, view, v);
+			fill_section(run, c, view->section,
+				     view->first_prototype_pte, v);
 		struct vds_error *err = vds_emit(run, v);
 		if (err)
 			return err;
@@ -396,21 +511,104 @@ static struct vds_error *emit_group(struct vds_run *run, size_t index,
 	return NULL;
 }
 
+/* A section that no view leads to, only what else knows it. */
+static struct vds_error *emit_section(struct vds_run *run, size_t index,
+				      void *ctx)
+{
+	const struct context *c = ctx;
+	const struct vds_seen_section *seen = &c->sharing->sections[index];
+	struct vds_value v[NUM_COLS] = {0};
+	if (seen->in_groups || !(seen->sources & c->wanted) ||
+	    !choice_has_section(run, c->names, seen->section))
+		return NULL;
+	fill_section(run, c, seen->section, seen->control_area, v);
+	v[COL_VIEW_COUNT] = v[COL_PROCESS_COUNT] = vds_int(0);
+	return vds_emit(run, v);
+}
+
+/* Filters that ask for views leave no section that has none. */
+static bool asks_for_views(struct vds_run *run)
+{
+	return vds_option_uint(run, "min-views") > 1 ||
+	       vds_option_uint(run, "min-processes") > 1 ||
+	       vds_option_set(run, "writable") ||
+	       vds_option_set(run, "executable") ||
+	       vds_option_set(run, "cross-session") ||
+	       choice_of_processes(run);
+}
+
+/* The source that the first @len bytes of @word name, or 0. */
+static uint32_t source_of(const char *word, size_t len)
+{
+	for (size_t k = 0; k < NUM_SOURCE_WORDS; k++) {
+		if (strlen(source_words[k].word) == len &&
+		    !strncmp(word, source_words[k].word, len))
+			return source_words[k].sources;
+	}
+	return 0;
+}
+
+/*
+ * The sources that --sources names, with commas or in several options; *ret is
+ * untouched without it.
+ */
+static struct vds_error *read_sources(const struct vds_run *run, uint32_t *ret)
+{
+	size_t n;
+	const char *const *words = vds_option_strs(run, "sources", &n);
+	if (n)
+		*ret = 0;
+	for (size_t i = 0; i < n; i++) {
+		const char *word = words[i];
+		for (;; word++) {
+			size_t len = strcspn(word, ",");
+			uint32_t source = source_of(word, len);
+			if (!source)
+				return vds_error_create(VDS_ERROR_USAGE,
+							"--sources: '%.*s' is not vad, views, system, cache, tree, handles, pool or all",
+							(int)len, word);
+			*ret |= source;
+			word += len;
+			if (!*word)
+				break;
+		}
+	}
+	return NULL;
+}
+
+static struct vds_error *choose_sources(struct vds_run *run, struct context *c,
+					struct vds_sharing_options *how)
+{
+	bool verify = strcmp(vds_option_str(run, "verify"), "none") != 0;
+	how->verify = verify ? VDS_VERIFY_PTE : VDS_VERIFY_NONE;
+	c->wanted = VDS_VIEW_IN_TREE;
+	if (verify)
+		c->wanted |= VDS_VIEW_IN_LIST | VDS_VIEW_IN_SYSTEM |
+			     VDS_VIEW_IN_SESSION;
+	struct vds_error *err = read_sources(run, &c->wanted);
+	/* What makes no rows of its own still says what it knows of others. */
+	how->read = c->wanted & ~(uint32_t)VDS_VIEW_IN_TREE;
+	if (verify)
+		how->read |= VDS_SOURCES_CHEAP;
+	how->kernel_views = c->wanted & (VDS_SOURCES_KERNEL_VIEWS |
+					 VDS_VIEW_IN_LIST);
+	return err;
+}
+
 static struct vds_error *run_sharedmem(struct vds_run *run,
 				       const struct vds_process *process)
 {
 	(void)process;
 	struct context c = {0};
-	struct vds_sharing_options how = {
-		.verify = strcmp(vds_option_str(run, "verify"), "pte") ?
-				  VDS_VERIFY_NONE : VDS_VERIFY_PTE,
-	};
-	how.listed = how.verify != VDS_VERIFY_NONE;
+	struct vds_sharing_options how = {0};
 	struct vds_error *err = choice_check(run, &how.physical);
 	if (!err)
-		err = vds_sharing_build(run, &how, &c.sharing);
+		err = choose_sources(run, &c, &how);
 	if (!err)
 		err = vds_section_names_load(run, &c.names);
+	how.names = c.names;
+	if (!err)
+		err = vds_sharing_build(run, &how, &c.sharing);
 	if (!err)
 		err = list_areas(run, &c);
 	if (!err)
@@ -418,6 +616,9 @@ static struct vds_error *run_sharedmem(struct vds_run *run,
 				  &c.num_shown);
 	if (!err)
 		err = vds_parallel(run, c.num_shown, emit_group, &c);
+	if (!err && !asks_for_views(run))
+		err = vds_parallel(run, c.sharing->num_sections, emit_section,
+				   &c);
 	return err;
 }
 

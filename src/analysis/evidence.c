@@ -311,6 +311,27 @@ static void run(struct scan *s)
 	}
 }
 
+/*
+ * By whose page tables a view is looked at: its process's; for kernel space,
+ * those of any process, but a session's views are only in its own processes.
+ */
+static const struct vds_process *onlooker(const struct scan *s,
+					  const struct vds_view *view)
+{
+	const struct vds_evidence_walk *w = s->walk;
+	const struct vds_process *p;
+	if (view->space == VDS_SPACE_PROCESS)
+		return w->process(w->process_ctx, view->process);
+	if (!view->has_session)
+		return s->any;
+	for (size_t i = 0; (p = w->process(w->process_ctx, i)); i++) {
+		if (!p->session_why && p->session == view->session &&
+		    !p->exited)
+			return p;
+	}
+	return NULL;
+}
+
 static bool prepare(struct scan *s)
 {
 	const struct vds_evidence_walk *w = s->walk;
@@ -328,8 +349,7 @@ static bool prepare(struct scan *s)
 	    !s->sorted || !s->mapped || !s->copied)
 		return false;
 	for (size_t v = 0; v < n; v++) {
-		s->processes[v] = w->process(w->process_ctx,
-					     w->views[v]->process);
+		s->processes[v] = onlooker(s, w->views[v]);
 		vds_view_extent(w->views[v], &s->shown[v].first,
 				&s->shown[v].last);
 	}

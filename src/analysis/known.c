@@ -191,9 +191,10 @@ static void mark_views(const struct vds_process *processes,
 		if (view->known)
 			groups[view->group].known = view->known;
 	}
-	/* One view that is not known good takes the mark from all. */
+	/* One process's view that is not known good takes the mark from all. */
 	for (size_t i = 0; i < num_views; i++) {
-		if (!views[i].known && views[i].group < num_groups)
+		if (!views[i].known && views[i].group < num_groups &&
+		    views[i].space == VDS_SPACE_PROCESS)
 			groups[views[i].group].known = VDS_KNOWN_NOT;
 	}
 }

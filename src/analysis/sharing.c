@@ -24,6 +24,21 @@ const char *vds_grade_str(enum vds_grade grade)
 	return NULL;
 }
 
+const char *vds_view_space_str(enum vds_view_space space)
+{
+	switch (space) {
+	case VDS_SPACE_PROCESS:
+		return "process";
+	case VDS_SPACE_SESSION:
+		return "session";
+	case VDS_SPACE_SYSTEM:
+		return "system";
+	case VDS_SPACE_CACHE:
+		break;
+	}
+	return "cache";
+}
+
 const char *vds_known_good_str(enum vds_known_good known)
 {
 	switch (known) {
@@ -178,6 +193,8 @@ static void describe(struct vds_share_group *group,
 	for (size_t i = 0; i < group->num_views; i++) {
 		const struct vds_view *view = views[i];
 		uint32_t protection = view->protection;
+		if (view->space != VDS_SPACE_PROCESS)
+			continue;
 		if (!i || view->process != views[i - 1]->process ||
 		    view->eprocess != views[i - 1]->eprocess)
 			group->num_processes++;

@@ -84,6 +84,11 @@ void vds_view_extent(const struct vds_view *view, uint64_t *ret_first,
 		*ret_last = view->last_page;
 		return;
 	}
+	/* Of kernel space, and nothing tells which pages: a group by itself. */
+	if (view->space != VDS_SPACE_PROCESS) {
+		*ret_first = *ret_last = view->start / 8;
+		return;
+	}
 	uint64_t pages = (view->end - view->start) / VDS_PAGE_SIZE;
 	uint64_t contiguous = view->last_contiguous_pte / 8;
 	*ret_first = view->first_prototype_pte / 8;

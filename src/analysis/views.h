@@ -44,6 +44,17 @@ void vds_view_extent(const struct vds_view *view, uint64_t *ret_first,
 		     uint64_t *ret_last);
 
 /*
+ * vds_view_place() for a view of kernel space of @size bytes (0: not known) from byte
+ * @offset of the section on. What isn't stated is told by the page tables of
+ * @process (NULL: by nothing): which prototype PTEs they lead to. Sets end and
+ * end_why, too.
+ */
+void vds_view_place_kernel(struct vds_view *view,
+			   const struct vds_section *section,
+			   const struct vds_process *process, uint64_t size,
+			   uint64_t offset, enum vds_why offset_why);
+
+/*
  * Cuts @views into groups. @views are in (process, start) order, which the
  * order of the result builds on; *ret_views points to them in group order. All
  * results live in @arena. @processes is the process table (for sessions).

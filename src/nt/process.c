@@ -206,6 +206,37 @@ static bool fill(struct vds_task *task, struct vds_kernel *kernel,
 	return true;
 }
 
+/* KOBJECTS: ProcessObject is 3. */
+#define PROCESS_OBJECT 3
+
+enum vds_why vds_process_peek(const struct vds_process *any, uint64_t eprocess,
+			      struct vds_process *ret)
+{
+	struct vds_task *task = any->task;
+	const struct vds_kernel *kernel = task->kernel;
+	const struct vds_field *type = vds_kf(kernel, KPROCESS_TYPE);
+	struct vds_process p = {.eprocess = eprocess, .task = task};
+	uint8_t buf[VDS_REC_MAX];
+	struct vds_rec rec;
+	size_t len = VDS_MIN((size_t)vds_ksize(kernel, EPROCESS),
+			     (size_t)VDS_REC_MAX);
+
+	if (!vds_is_kernel_pointer(kernel, eprocess, 16))
+		return VDS_BAD_ADDRESS;
+	enum vds_why why = vds_rec_read(task, eprocess, buf, len, &rec);
+	if (why)
+		return why;
+	if ((type->present && vds_rec_u64(&rec, type) != PROCESS_OBJECT) ||
+	    !(vds_rec_u64(&rec, vds_kf(kernel, KPROCESS_DTB)) &
+	      VDS_PTE_PFN_MASK) ||
+	    vds_rec_u64(&rec, vds_kf(kernel, EPROCESS_PID)) > UINT32_MAX)
+		return VDS_BAD_DATA;
+	decode(task, &rec, &p);
+	vds_process_find_name(task, &task->arena, &rec, &p);
+	*ret = p;
+	return VDS_PRESENT;
+}
+
 static int compare(const void *pa, const void *pb)
 {
 	const struct vds_process *a = pa, *b = pb;

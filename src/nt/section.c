@@ -135,6 +135,10 @@ static void read_control_area(struct reader *r, const struct vds_rec *rec)
 		s->backing = VDS_BACKING_PAGEFILE;
 	if (flag(vds_kf(kernel, SECTION_FLAG_FILE_NULL), s->flags))
 		s->file_deleted = true;
+	/* In images the same bytes are ImageRelocationStartBit. */
+	if (s->backing != VDS_BACKING_IMAGE)
+		s->cache_views_why = vds_rec_get(
+			rec, vds_kf(kernel, CA_CACHE_VIEWS), &s->cache_views);
 	read_segment(r);
 	if (!s->why && file)
 		take_file(r, file);
@@ -318,7 +322,8 @@ static const struct vds_section *load(struct vds_task *task, uint64_t va)
 	}
 	r.section = s;
 	s->control_area = va;
-	s->size_why = s->creator_why = s->file_name_why = VDS_NOT_APPLICABLE;
+	s->size_why = s->creator_why = s->file_name_why =
+		s->cache_views_why = VDS_NOT_APPLICABLE;
 	if (!vds_is_kernel_pointer(r.kernel, va, 8)) {
 		s->why = VDS_BAD_ADDRESS;
 	} else if (!vds_task_read(task, va, r.span, SPAN)) {
@@ -402,7 +407,8 @@ static const struct vds_section *no_section(struct vds_task *task,
 		task->nomem = true;
 		return NULL;
 	}
-	s->why = s->size_why = s->file_name_why = s->creator_why = why;
+	s->why = s->size_why = s->file_name_why = s->creator_why =
+		s->cache_views_why = why;
 	return s;
 }
 

@@ -21,6 +21,7 @@
 
 struct listing {
 	struct vds_task *task;
+	uint64_t control_area;
 	struct vds_listed_view *views;
 	size_t count, cap;
 };
@@ -48,21 +49,33 @@ static struct vds_listed_view *push(struct listing *list)
 	return &list->views[list->count++];
 }
 
-/* A view that no VAD describes: what _MI_REVERSE_VIEW_MAP says of it. */
+/*
+ * A view that no VAD describes: what _MI_REVERSE_VIEW_MAP says of it. Views of
+ * system space and sessions have only its first members, as part of their own
+ * structure, and something else behind (a session's number): the subsection
+ * must be one of this control area.
+ */
 static void read_reverse(struct listing *list, struct vds_listed_view *view,
 			 uint64_t owner)
 {
 	const struct vds_kernel *kernel = list->task->kernel;
 	const struct vds_field *links = vds_kf(kernel, REVERSE_VIEW_LINKS);
-	uint64_t map = view->links - links->offset;
+	uint64_t map = view->links - links->offset, subsection, area;
 	view->va = owner & ~VDS_PAGE_MASK;
+	view->offset_why = VDS_NO_FIELD;
+	if (vds_task_field(list->task, map,
+			   vds_kf(kernel, REVERSE_VIEW_SUBSECTION),
+			   &subsection))
+		return;
+	subsection &= ~UINT64_C(7);	/* SubsectionType */
+	if (!vds_is_kernel_pointer(kernel, subsection, 8) ||
+	    vds_task_field(list->task, subsection, vds_kf(kernel, SUB_CA),
+			   &area) || area != list->control_area)
+		return;
+	view->subsection = subsection;
 	view->offset_why = vds_task_field(list->task, map,
 					  vds_kf(kernel, REVERSE_VIEW_OFFSET),
 					  &view->offset);
-	if (!vds_task_field(list->task, map,
-			    vds_kf(kernel, REVERSE_VIEW_SUBSECTION),
-			    &view->subsection))
-		view->subsection &= ~UINT64_C(7);	/* SubsectionType */
 }
 
 static bool is_vad(struct listing *list, const struct vds_listed_view *view)
@@ -109,7 +122,9 @@ static bool visit(void *ctx, uint64_t link)
 		return true;
 	struct vds_listed_view view = {.links = link,
 				       .offset_why = VDS_NOT_APPLICABLE};
-	if (!vds_kf(kernel, REVERSE_VIEW_TYPE)->present) {
+	/* Published layouts of late kernels may have neither type. */
+	if (!vds_kf(kernel, REVERSE_VIEW_TYPE)->present &&
+	    vds_kf(kernel, MMVIEW_LINKS)->present) {
 		if (!read_old(list, &view, owner))
 			return true;
 	} else if ((owner & 3) == VDS_VIEW_SESSION ||
@@ -154,7 +169,7 @@ vds_section_listed_views(const struct vds_process *process,
 	struct vds_task *task = process->task;
 	const struct vds_kernel *kernel = task->kernel;
 	const struct vds_field *head = vds_kf(kernel, CA_VIEW_LIST);
-	struct listing list = {.task = task};
+	struct listing list = {.task = task, .control_area = control_area};
 	*ret_count = 0;
 	*ret_why = VDS_NO_FIELD;
 	if (!head->present || !vds_kf(kernel, VAD_VIEW_LINKS)->present ||

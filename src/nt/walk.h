@@ -71,4 +71,21 @@ struct vds_list_walk {
  */
 enum vds_list_end vds_list_walk(const struct vds_list_walk *walk);
 
+struct vds_avl_walk {
+	struct vds_task *task;
+	struct vds_notes *notes;	/* where contradictions go */
+	const char *what;	/* "PrototypePtesTree", for messages */
+	uint64_t root;		/* address of the root node, 0 = empty */
+	/* Called for each RTL_BALANCED_NODE; false ends the walk. */
+	bool (*visit)(void *ctx, uint64_t node);
+	void *ctx;
+};
+
+/*
+ * Walks an RTL_AVL_TREE from the root down, each node once. Loops, wild
+ * pointers and unreadable nodes are noted, and cost what hangs on them. CLOSED
+ * if there were none; otherwise the first thing that went wrong.
+ */
+enum vds_list_end vds_avl_walk(const struct vds_avl_walk *walk);
+
 #endif

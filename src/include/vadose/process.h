@@ -91,6 +91,16 @@ struct vds_process {
 VDS_EXPORT enum vds_why vds_process_read(const struct vds_process *process,
 					 uint64_t va, void *buf, size_t len);
 
+/*
+ * The EPROCESS at @eprocess, whatever led there: PRESENT if it reads as one (the
+ * type of a dispatcher object, page tables, a PID), BAD_DATA if it does not,
+ * otherwise why it can't be read. *ret is borrowed until run() returns; sources,
+ * selected and index are not set. @any is any process of the table.
+ */
+VDS_EXPORT enum vds_why vds_process_peek(const struct vds_process *any,
+					 uint64_t eprocess,
+					 struct vds_process *ret);
+
 #ifdef __cplusplus
 }
 #endif

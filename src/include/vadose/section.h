@@ -65,6 +65,9 @@ struct vds_section {
 	 * from it are those of the view's MMVAD.FileObject.
 	 */
 	bool file_from_view;
+	/* NumberOfSystemCacheViews, a part of mapped_views. */
+	uint64_t cache_views;
+	enum vds_why cache_views_why;
 };
 
 /* "control_area" or "vad": where file_name comes from; NULL = no file. */

@@ -11,6 +11,7 @@
 #ifndef VADOSE_SHARING_H
 #define VADOSE_SHARING_H
 
+#include <vadose/object.h>
 #include <vadose/section.h>
 
 #ifdef __cplusplus
@@ -62,7 +63,32 @@ struct vds_view {
 	uint8_t sources;	/* VDS_VIEW_IN_* */
 	bool has_pages;
 	bool proven;		/* takes part in a hardware proof */
+	uint8_t space;		/* enum vds_view_space */
+	/*
+	 * Of kernel space: node is the address of what describes the view (a
+	 * VACB, an MMVIEW, a tree's node or a list's entry), there is no VAD's
+	 * protection, and end may be unknown (end_why): then it is that of the
+	 * first page.
+	 */
+	uint8_t end_why;	/* enum vds_why */
+	bool has_session;	/* of a session, whose number is known */
+	uint32_t session;
+	/*
+	 * What the EPROCESS of a process that is not in the table says of
+	 * itself, or NULL: it is not one. Its index means nothing.
+	 */
+	const struct vds_process *unlisted;
 };
+
+/* Whose address space a view is in. */
+enum vds_view_space {
+	VDS_SPACE_PROCESS = 0,	/* a process: a VAD */
+	VDS_SPACE_SESSION = 1,	/* a session's part of kernel space */
+	VDS_SPACE_SYSTEM = 2,	/* kernel space, a session's perhaps */
+	VDS_SPACE_CACHE = 3,	/* the file cache */
+};
+/* "process", "session", "system", "cache". */
+VDS_EXPORT const char *vds_view_space_str(enum vds_view_space space);
 
 /* The view's process is not in the process table: see its eprocess. */
 #define VDS_NO_PROCESS UINT32_MAX
@@ -70,6 +96,32 @@ struct vds_view {
 /* Which source knows a view. */
 #define VDS_VIEW_IN_TREE 0x1	/* the VAD tree of its process */
 #define VDS_VIEW_IN_LIST 0x2	/* the control area's own list of views */
+#define VDS_VIEW_IN_CACHE 0x4	/* a VACB of the file cache */
+#define VDS_VIEW_IN_SYSTEM 0x8	/* the views of system space */
+#define VDS_VIEW_IN_SESSION 0x10	/* the views of a session */
+/* Which other source knows a section. */
+#define VDS_SECTION_IN_PROTOS 0x20	/* the tree of prototype PTE arrays */
+#define VDS_SECTION_IN_HANDLE 0x40	/* a handle to an object of it */
+#define VDS_SECTION_IN_DIRECTORY 0x80	/* an object of it has a name */
+#define VDS_SECTION_IN_PROCESS 0x100	/* EPROCESS.SectionObject */
+#define VDS_SECTION_IN_POOL 0x200	/* a block of pool */
+
+#define VDS_SOURCES_KERNEL_VIEWS                                               \
+	(VDS_VIEW_IN_CACHE | VDS_VIEW_IN_SYSTEM | VDS_VIEW_IN_SESSION)
+#define VDS_SOURCES_OBJECTS                                                    \
+	(VDS_SECTION_IN_HANDLE | VDS_SECTION_IN_DIRECTORY |                    \
+	 VDS_SECTION_IN_PROCESS)
+/* All that cost no more than a look at some lists: no scan. */
+#define VDS_SOURCES_CHEAP                                                      \
+	(VDS_VIEW_IN_TREE | VDS_VIEW_IN_LIST | VDS_SOURCES_KERNEL_VIEWS |      \
+	 VDS_SECTION_IN_PROTOS | VDS_SOURCES_OBJECTS)
+
+/*
+ * The sources in words, separated by blanks: vad_tree, view_list, cache,
+ * system, session, proto_tree, handle, directory, process, pool. In run's
+ * memory; NULL: none, or out of memory.
+ */
+VDS_EXPORT const char *vds_sources_str(struct vds_run *run, uint32_t sources);
 
 /* Views that overlap, directly or through each other. */
 struct vds_share_group {
@@ -84,13 +136,42 @@ struct vds_share_group {
 	bool cross_session;	/* two views in different, known sessions */
 };
 
+/* A section, and what knows of it. */
+struct vds_seen_section {
+	uint64_t control_area;
+	const struct vds_section *section;	/* never NULL; why may be set */
+	uint32_t sources;	/* VDS_VIEW_IN_*, VDS_SECTION_IN_* */
+	/* Distinct views that the sources know, whether in `views` or not. */
+	uint32_t num_views;
+	/*
+	 * PRESENT: all sources of views were read to their end, and `num_views`
+	 * may be held against section->mapped_views; otherwise why not.
+	 */
+	enum vds_why views_why;
+	/* Some group is about it. */
+	bool in_groups;
+};
+
 struct vds_sharing {
 	const struct vds_view *const *views;	/* by group, process, start */
 	size_t num_views;
 	/* By control area, then first page. */
 	const struct vds_share_group *groups;
 	size_t num_groups;
+	/* By control area; empty unless other sources than VADs were read. */
+	const struct vds_seen_section *sections;
+	size_t num_sections;
 };
+
+/* What is known of the section, or NULL. */
+VDS_EXPORT const struct vds_seen_section *
+vds_sharing_section(const struct vds_sharing *sharing, uint64_t control_area);
+/*
+ * Views that the control area counts (NumberOfMappedViews) and no source knows;
+ * 0 if there are none, or if that can't be told.
+ */
+VDS_EXPORT uint64_t
+vds_unaccounted_views(const struct vds_seen_section *section);
 
 enum vds_verify {
 	VDS_VERIFY_NONE = 0,
@@ -107,6 +188,18 @@ struct vds_sharing_options {
 	bool listed;
 	/* Only groups with at least so many views are verified (0: 2). */
 	size_t min_views;
+	/*
+	 * Further sources to read (VDS_VIEW_IN_*, VDS_SECTION_IN_*): they tell
+	 * of sections, and are named by what they know. Those of objects need
+	 * `names`.
+	 */
+	uint32_t read;
+	/*
+	 * The views of kernel space that are to be among the views: those that
+	 * one of these sources knows. 0: none.
+	 */
+	uint32_t kernel_views;
+	const struct vds_section_names *names;	/* or NULL */
 };
 
 /*
