@@ -82,6 +82,8 @@ struct vds_error *world_build(struct world *w, struct scene *scene,
 	contents_processes(w);
 	sections_finish(w);
 	handles_build(w);
+	/* After all that scenes give addresses of. */
+	paging_files_build(w);
 	if (scene->big_pools)
 		bigpool_build(w);
 	/* Its own page tables must stand before the others copy them. */

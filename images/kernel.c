@@ -282,6 +282,30 @@ static void put_protections(struct world *w)
 		space_write(w, &w->kernel, va, table, sizeof(table));
 }
 
+/* A page file, and the one without a file that is the compressed store. */
+void paging_files_build(struct world *w)
+{
+	static const char type[] = "_MMPAGING_FILE";
+	uint64_t partition = global(w, "MiSystemPartition");
+	static const uint32_t numbers[] = { 0, VIRTUAL_STORE };
+
+	if (!partition || !has_field(w, type, "VirtualStorePagefile") ||
+	    !has_field(w, "_MI_PARTITION", "Vp.PagingFile"))
+		return;
+	uint64_t list = partition + offset_of(w, "_MI_PARTITION",
+					      "Vp.PagingFile");
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(numbers); i++) {
+		uint8_t pointer[8];
+		uint64_t va = pool_alloc(w, &w->nonpaged, size_of(w, type),
+					 "MmPg");
+		put(w, &w->kernel, va, type, "PageFileNumber", numbers[i]);
+		put(w, &w->kernel, va, type, "VirtualStorePagefile",
+		    numbers[i] == VIRTUAL_STORE);
+		vds_put_le64(pointer, va);
+		space_write(w, &w->kernel, list + 8 * numbers[i], pointer, 8);
+	}
+}
+
 void kernel_globals(struct world *w)
 {
 	static const char *const lists[] = {

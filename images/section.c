@@ -267,6 +267,8 @@ static uint64_t proto_value(struct world *w, struct section *s, uint32_t page,
 		return resident(w, s, page, part, proto_va);
 	case 'P':
 		return pte_soft(w, 0, 0x1000 + page, part->prot);
+	case 'M':
+		return pte_soft(w, VIRTUAL_STORE, 0x1000 + page, part->prot);
 	case 'Z':
 		return pte_soft(w, 0, 0, part->prot);
 	case 'S':

@@ -211,6 +211,7 @@ static const char *state_name(const struct view *v, char state)
 	case 'R': return "cow";
 	case 'T': return v->section ? "cow-transition" : "transition";
 	case 'F': return v->section ? "cow-pagefile" : "pagefile";
+	case 'M': return v->section ? "cow-compressed" : "compressed";
 	case 'Z': return "demand-zero";
 	case 'P': return "proto";
 	case 'L': return "proto-lookup";

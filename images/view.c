@@ -136,6 +136,9 @@ static uint64_t shared_pte(struct world *w, struct view *v, uint32_t page,
 	}
 	case 'F':
 		return pte_soft(w, 0, 0x2000 + page, copied_prot(prot));
+	case 'M':
+		return pte_soft(w, VIRTUAL_STORE, 0x2000 + page,
+				copied_prot(prot));
 	case 'G':
 		return pte_soft(w, 0, 0, prot | PROT_GUARD);
 	case 'N':
@@ -191,6 +194,8 @@ static uint64_t private_pte(struct world *w, struct view *v, uint32_t page,
 				    false);
 	case 'F':
 		return pte_soft(w, 0, 0x2000 + page, v->prot);
+	case 'M':
+		return pte_soft(w, VIRTUAL_STORE, 0x2000 + page, v->prot);
 	case 'Z':
 		return pte_soft(w, 0, 0, v->prot);
 	case 'G':

@@ -193,6 +193,8 @@ void bigpool_build(struct world *w);
 void caches_build(struct world *w);
 
 /* pte.c: entries of this kernel's memory manager */
+/* The number under which 10 and later keep compressed pages. */
+#define VIRTUAL_STORE 2u
 uint64_t pte_hardware(struct world *w, uint64_t pfn, uint32_t prot, bool user,
 		      bool dirty);
 uint64_t pte_proto(struct world *w, uint64_t proto, uint32_t prot);
@@ -218,6 +220,7 @@ const char *object_type_name(enum object_type type);
 void kernel_place(struct world *w);
 void kernel_fill(struct world *w);
 void kernel_globals(struct world *w);
+void paging_files_build(struct world *w);
 
 /* section.c */
 void sections_build(struct world *w);

@@ -301,7 +301,8 @@ static struct vds_error *emit_page(struct image_view *s, const struct diff *d)
 static enum vds_why read_both(const struct image_view *s, struct diff *d)
 {
 	vds_section_page_at(s->process, s->section, d->d.page, &d->shared);
-	if (d->own.state == VDS_PAGE_PAGEFILE)
+	if (d->own.state == VDS_PAGE_PAGEFILE ||
+	    d->own.state == VDS_PAGE_COMPRESSED)
 		return VDS_PAGED_OUT;
 	enum vds_why why = vds_section_read_page(s->process, s->section,
 						 d->d.page, d->d.old);
@@ -327,7 +328,8 @@ static struct vds_error *look_at_copy(struct image_view *s, struct diff *d)
 /* An entry of its own, for a page in memory or in a page file. */
 static bool is_copy(const struct vds_page *own)
 {
-	if (own->state == VDS_PAGE_PAGEFILE)
+	if (own->state == VDS_PAGE_PAGEFILE ||
+	    own->state == VDS_PAGE_COMPRESSED)
 		return own->via == VDS_VIA_PTE;
 	return own->is_private_copy && !own->private_why &&
 	       (own->state == VDS_PAGE_PRESENT ||

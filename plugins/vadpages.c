@@ -51,7 +51,8 @@ static const struct vds_column columns[] = {
 		       "bytes", "size of one page", NULL},
 	[STATE] = {"page.state", VDS_KIND_STR, 0, "State", NULL,
 		   "present, transition, demand-zero, untouched (resident in "
-		   "its prototype only), file, pagefile, ...", NULL},
+		   "its prototype only), file, pagefile, compressed (in the "
+		   "store that stands for a page file), ...", NULL},
 	[VIA] = {"page.via", VDS_KIND_STR, VDS_COLUMN_WIDE, "Via", NULL,
 		 "hardware, pte, prototype_pte, prototype_vad", NULL},
 	[PA] = {"page.pa", VDS_KIND_ADDR, VDS_COLUMN_WIDE, "PA", NULL,
@@ -118,6 +119,13 @@ static struct vds_value share(const struct vds_vad *vad,
 	return vds_str(page->is_private_copy ? "private_copy" : "shared");
 }
 
+/* Its number and offset are its own. */
+static bool is_paged_out(const struct vds_page *page)
+{
+	return page->state == VDS_PAGE_PAGEFILE ||
+	       page->state == VDS_PAGE_COMPRESSED;
+}
+
 static bool emit(struct context *c, const struct vds_page *page, uint64_t va,
 		 uint64_t count)
 {
@@ -160,7 +168,7 @@ static bool emit(struct context *c, const struct vds_page *page, uint64_t va,
 		row[PROTO_PTE] = vds_or(page->proto_why,
 					vds_hex(page->proto_pte));
 	}
-	if (page->state == VDS_PAGE_PAGEFILE && count == 1) {
+	if (is_paged_out(page) && count == 1) {
 		row[PAGEFILE] = vds_int(page->pagefile);
 		row[PAGEFILE_OFFSET] = vds_hex(page->pagefile_offset);
 	}
@@ -175,7 +183,7 @@ static bool alike(const struct vds_page *a, const struct vds_page *b)
 	       a->proto_why == b->proto_why &&
 	       a->protection_why == b->protection_why &&
 	       a->protection == b->protection && !a->pa && !b->pa &&
-	       a->state != VDS_PAGE_PAGEFILE;
+	       !is_paged_out(a);
 }
 
 /* The pages of [va, end) that have no entry of their own. */

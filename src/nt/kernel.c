@@ -14,6 +14,7 @@
 #include "nt/infer.h"
 #include "nt/kernel_profile.h"
 #include "nt/kernel_virtual.h"
+#include "nt/paging_file.h"
 #include "nt/process.h"
 #include "nt/pte_mask.h"
 #include "nt/resolve.h"
@@ -341,6 +342,7 @@ struct vds_error *vds_kernel_open(const struct vds_image *image,
 	if (!err) {
 		if (!is_virtual)
 			find_mask(&o);
+		vds_paging_files_find(o.kernel, o.tlb);
 		complete_identity(&o);
 		err = refuse_future(o.kernel);
 	}

@@ -77,7 +77,8 @@ static void set_software(struct lookup *l, const struct vds_pte *pte)
 		page->state = VDS_PAGE_NOACCESS;
 		break;
 	case VDS_PTE_PAGEFILE:
-		page->state = VDS_PAGE_PAGEFILE;
+		page->state = pte->compressed ? VDS_PAGE_COMPRESSED :
+						VDS_PAGE_PAGEFILE;
 		page->pagefile = pte->pagefile;
 		page->pagefile_offset = pte->pagefile_offset;
 		break;

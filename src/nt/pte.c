@@ -160,6 +160,8 @@ static void decode_software(const struct vds_pte_format *format,
 	set_protection(pte, &format->soft_protection, value);
 	pte->pagefile = (uint32_t)bits(&format->soft_pagefile_low, value);
 	pte->pagefile_offset = bits(&format->soft_pagefile_high, value);
+	pte->compressed = pte->pagefile < 16 &&
+			  format->virtual_stores >> pte->pagefile & 1;
 	if (pte->pagefile_offset)
 		pte->kind = VDS_PTE_PAGEFILE;
 	else if (pte->protection == 0x10)	/* MM_DECOMMIT */

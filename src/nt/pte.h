@@ -28,6 +28,8 @@ struct vds_pte_format {
 	struct vds_field proto_protection, proto_address, proto_read_only;
 	/* Bits that the prototype format calls unused: set in none. */
 	uint64_t proto_unused;
+	/* Numbers of page files that are the compressed store, as bits. */
+	uint16_t virtual_stores;
 	struct vds_field trans_protection, trans_pfn;
 	struct vds_field subsect_protection, subsect_address;
 };
@@ -57,6 +59,7 @@ struct vds_pte {
 	bool has_protection;
 	uint32_t pagefile;	/* PAGEFILE */
 	uint64_t pagefile_offset;	/* PAGEFILE: pages */
+	bool compressed;	/* PAGEFILE: in the compressed store */
 };
 
 /* Fills @ret from the profile's types (the mask is found by the kernel). */

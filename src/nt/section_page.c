@@ -24,7 +24,8 @@ static enum vds_page_state state_of(const struct vds_pte *pte)
 	case VDS_PTE_NOACCESS:
 		return VDS_PAGE_NOACCESS;
 	case VDS_PTE_PAGEFILE:
-		return VDS_PAGE_PAGEFILE;
+		return pte->compressed ? VDS_PAGE_COMPRESSED :
+					 VDS_PAGE_PAGEFILE;
 	case VDS_PTE_SUBSECTION:
 	case VDS_PTE_POINTER:
 		return VDS_PAGE_FILE_NOT_RESIDENT;
@@ -163,7 +164,8 @@ bool vds_section_page_pagefile(const struct vds_process *process,
 			       uint32_t *ret_number, uint64_t *ret_offset)
 {
 	struct vds_pte pte;
-	if (page->state != VDS_PAGE_PAGEFILE)
+	if (page->state != VDS_PAGE_PAGEFILE &&
+	    page->state != VDS_PAGE_COMPRESSED)
 		return false;
 	vds_pte_decode_proto(&process->task->kernel->pte, page->pte, &pte);
 	*ret_number = pte.pagefile;
@@ -188,6 +190,7 @@ enum vds_why vds_section_read_page(const struct vds_process *process,
 	case VDS_PAGE_UNREADABLE_PROTO:
 		return at.pte_why;
 	case VDS_PAGE_PAGEFILE:
+	case VDS_PAGE_COMPRESSED:
 	case VDS_PAGE_FILE_NOT_RESIDENT:
 		return VDS_PAGED_OUT;
 	case VDS_PAGE_UNKNOWN_FORMAT:

@@ -48,8 +48,8 @@ struct vds_page {
 	enum vds_why proto_why;
 	uint32_t protection;	/* effective 5-bit code where known */
 	enum vds_why protection_why;
-	uint32_t pagefile;	/* PAGEFILE: number */
-	uint64_t pagefile_offset;	/* PAGEFILE: in pages */
+	uint32_t pagefile;	/* PAGEFILE, COMPRESSED: number */
+	uint64_t pagefile_offset;	/* the same: in pages */
 	uint64_t subsection;	/* FILE_NOT_RESIDENT */
 	bool writable, executable;	/* hardware rights, if via hardware */
 	/*
