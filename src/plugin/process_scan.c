@@ -384,7 +384,8 @@ static struct vds_error *scan_chunk(struct vds_run *run, size_t index,
 	if (!buf)
 		return &vds_enomem;
 	while (!err && pa < end &&
-	       (n = vds_image_scan(scan->kernel->image, &pa, buf, READ_SIZE))) {
+	       (n = vds_image_scan(scan->kernel->image, &pa, buf, READ_SIZE)) &&
+	       pa < end) {	/* else a gap goes on into another chunk */
 		if (!scan_bytes(run, scan, pa, buf, n, &scan->found[index]))
 			err = &vds_enomem;
 		pa += n;

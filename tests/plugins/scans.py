@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Scans of physical memory find what a look at every byte of the file finds, the
-first ones where there are too many, and the same with any number of threads.
+first ones where there are too many, and the same with any number of threads; a file of 64 GB
+takes no more memory than a small one.
 
 usage: scans.py VADOSE MKSCENE SOURCE
 """
 import fnmatch
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -128,6 +130,39 @@ def check_poolscan(image):
            f"{len(want)}")
 
 
+def peak(image, *args):
+    """Rows of one run, and its peak memory in KiB."""
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            [vadose, "-q", "-s", str(source / "profiles"), "-f", str(image),
+             "-r", "ndjson", "-j2", *args], stdout=out)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        expect(process.returncode == 0, f"{args}: {process.returncode}")
+        out.seek(0)
+        kept = [json.loads(line) for line in out.read().splitlines()]
+    rows = [{k: v for k, v in r.items() if k not in ("id", "image")}
+            for r in kept if not r["kind"].startswith("run_")]
+    return rows, usage.ru_maxrss
+
+
+def check_big(image):
+    """64 GB of which little is there: the same rows in as much memory."""
+    jobs = (["pslist"], ["sharedmem"], ["psscan"], ["poolscan"],
+            ["whoshares", "Zebra"])
+    before = [peak(image, *job) for job in jobs]
+    try:
+        os.truncate(image, 64 << 30)
+    except OSError as e:
+        print("no file of 64 GB here:", e)
+        return
+    for job, (rows, memory) in zip(jobs, before):
+        got, more = peak(image, *job)
+        expect(got == rows, f"{job}: other rows of 64 GB")
+        expect(more < memory + (64 << 10), f"{job}: {more} KiB instead of "
+               f"{memory}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as temp:
         image = pathlib.Path(temp) / "scene.raw"
@@ -137,6 +172,7 @@ def main():
         plant(image)
         check_whoshares(image, image.read_bytes())
         check_poolscan(image)
+        check_big(image)
     print("scans:", "FAILED" if failures else "ok")
     sys.exit(failures != 0)
 
