@@ -48,6 +48,10 @@ static void fuzz_read_blocks(const struct vds_image *image)
 	const struct vds_virtual_block *blocks =
 		vds_image_virtual_blocks(image, &count);
 	for (size_t i = 0; i < count && i < 64; i++) {
+		if (!blocks[i].len ||
+		    blocks[i].va + blocks[i].len < blocks[i].va ||
+		    (i && blocks[i - 1].va + blocks[i - 1].len > blocks[i].va))
+			abort();
 		vds_image_read_virtual(image, blocks[i].va, buf, 1);
 		vds_image_read_virtual(image,
 				       blocks[i].va + blocks[i].len - 1, buf,
@@ -69,6 +73,9 @@ static int fuzz_image(const char *format, const uint8_t *data, size_t size)
 	if (!err) {
 		fuzz_read_ranges(image);
 		fuzz_read_blocks(image);
+#ifdef FUZZ_MORE
+		FUZZ_MORE(image);
+#endif
 		struct vds_digest digest;
 		if (vds_image_stream_size(image) < 1 << 24)
 			err = vds_image_digest(image, VDS_STREAM_SPEC, NULL,
