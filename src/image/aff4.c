@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "image/elf.h"
 
 /* Decoded chunks for random reads; half of what a process has on top of code. */
 #define CACHE_BUDGET ((size_t)64 << 20)
@@ -114,6 +115,7 @@ static struct vds_error *map_memory(struct vds_aff4 *a, const char **ret)
 {
 	a->missing = NULL;
 	a->num_targets = 0;
+	a->core = NULL;
 	a->image->num_ranges = 0;
 	struct vds_error *err = vds_aff4_select(a, ret);
 	return err ? err : vds_aff4_map_object(a, *ret);
@@ -174,12 +176,38 @@ static const char *dialect_name(const struct vds_aff4 *a, const char *urn)
 	return "plain member";
 }
 
+/* The memory is a core file in a member: its ranges are of the volume's file. */
+static struct vds_error *open_core(struct vds_aff4 *a, const char *urn)
+{
+	struct vds_image *image = a->image;
+	struct vds_aff4_member *m = a->core;
+	uint64_t data;
+	if (!m->zip || m->zip->method != VDS_ZIP_STORED ||
+	    m->volume->file != image->file)
+		return vds_error_create(VDS_ERROR_UNSUPPORTED,
+			"<%s> is an ELF core: unzip it and open that file",
+			urn);
+	struct vds_error *err = vds_zip_locate(&m->volume->zip, m->zip, &data);
+	if (!err)
+		err = vds_aff4_add_meta(a, urn);
+	image->read = NULL;
+	image->lost = NULL;
+	image->pattern = NULL;
+	if (!err)
+		err = vds_error_prefix(vds_elf_open_at(image, data, m->size),
+				       "<%s>", urn);
+	image->dialect = "ELF core in a member";
+	return err;
+}
+
 static struct vds_error *open_memory(struct vds_aff4 *a)
 {
 	const char *urn;
 	struct vds_error *err = map_or_join(a, &urn);
 	if (err)
 		return err;
+	if (a->core)
+		return open_core(a, urn);
 	if (!a->image->num_ranges)
 		return vds_error_create(VDS_ERROR_NOT_AN_IMAGE,
 			"<%s>: nothing in it is mapped to an address", urn);

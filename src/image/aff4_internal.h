@@ -132,6 +132,7 @@ struct vds_aff4 {
 	size_t num_targets, cap_targets;
 	struct vds_chunk_cache *cache;
 	size_t inflated;	/* bytes of all blobs */
+	struct vds_aff4_member *core;	/* the memory is an ELF core in there */
 	const char *missing;	/* URN that made opening fail: try to join */
 	/* What may be the memory, the chosen one too. */
 	const char *const *candidates;

@@ -1,44 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image/aff4_internal.h"
+#include "image/aff4_map.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/util.h"
 
-#define ENTRY_SIZE 28
-#define LINES_MAX 524288	/* c-aff4 writes one per unreadable range */
 /* Parts of maps within maps that are worked off, as many as ranges at most. */
 #define PARTS_MAX ((size_t)1 << 20)
 
-/* One line of idx: a stream that entries refer to by number. */
-struct line {
-	const char *urn;
-	size_t target;	/* number, or SIZE_MAX for a map */
-	bool known;	/* `target` is set: on first use */
-};
-
-struct map {
-	const char *urn;
-	uint8_t *raw;		/* the map segment */
-	size_t num_entries;
-	bool swapped;		/* field order of the scudette dialect */
-	struct line *lines;
-	size_t num_lines;
-	uint64_t size;		/* as declared, UINT64_MAX if not */
-	struct map *next;
-};
-
-struct entry {
-	uint64_t offset, len, target_offset;
-	uint32_t id;
-};
-
 /* A part of a map that an entry of another map points to. */
 struct part {
-	struct map *map;
+	struct vds_aff4_map *map;
 	uint64_t from, len;	/* in the map */
 	uint64_t pa;		/* where `from` goes */
 	size_t parent;		/* number of the part that led here */
@@ -47,117 +20,22 @@ struct part {
 
 struct mapper {
 	struct vds_aff4 *a;
-	struct map *maps;	/* all that were read */
+	struct vds_aff4_map *maps;	/* all that were read */
 	struct part *parts;	/* worked off in order */
 	size_t num_parts, cap_parts;
 };
 
-static struct entry read_entry(const struct map *map, size_t i)
-{
-	const uint8_t *p = map->raw + i * ENTRY_SIZE;
-	struct entry e = {
-		.offset = vds_le64(p),
-		.len = vds_le64(p + (map->swapped ? 16 : 8)),
-		.target_offset = vds_le64(p + (map->swapped ? 8 : 16)),
-		.id = vds_le32(p + 24),
-	};
-	return e;
-}
-
-static struct vds_aff4_member *part_of(const struct vds_aff4 *a,
-				       const char *urn, const char *name)
-{
-	char *full;
-	if (asprintf(&full, "%s/%s", urn, name) < 0)
-		return NULL;
-	char *decoded = vds_aff4_decode(&a->image->arena, full, strlen(full));
-	free(full);
-	return decoded ? vds_aff4_find_member(a, decoded) : NULL;
-}
-
-/* Splits idx into lines; the number of a stream is the number of its line. */
-static struct vds_error *read_lines(struct vds_aff4 *a, struct map *map,
-				    char *text)
-{
-	struct vds_arena *arena = &a->image->arena;
-	size_t count = 1;
-	for (const char *p = text; *p; p++)
-		count += *p == '\n';
-	if (count > LINES_MAX)
-		return vds_error_create(VDS_ERROR_FORMAT,
-			"<%s/idx>: %zu lines, more than the limit of %d",
-			map->urn, count, LINES_MAX);
-	map->lines = vds_arena_calloc(arena, count, sizeof(*map->lines));
-	if (!map->lines)
-		return &vds_enomem;
-	for (char *p = text; *p;) {
-		size_t len = strcspn(p, "\n"), end = len;
-		while (end && (p[end - 1] == '\r' || p[end - 1] == ' '))
-			end--;
-		struct line *line = &map->lines[map->num_lines++];
-		/* Most of many lines repeat the one before. */
-		if (map->num_lines > 1 && !strncmp(line[-1].urn, p, end) &&
-		    !line[-1].urn[end])
-			line->urn = line[-1].urn;
-		else
-			line->urn = vds_arena_strndup(arena, p, end);
-		if (!line->urn)
-			return &vds_enomem;
-		p += len + (p[len] == '\n');
-	}
-	return NULL;
-}
-
-static struct vds_error *read_idx(struct vds_aff4 *a, struct map *map)
-{
-	_cleanup_free_ uint8_t *text = NULL;
-	size_t len;
-	struct vds_aff4_member *m = part_of(a, map->urn, "idx");
-	if (!m)
-		return vds_aff4_missing(a, map->urn, "its idx segment");
-	struct vds_error *err = vds_aff4_extract(m, VDS_AFF4_IDX_MAX, &text,
-						 &len);
-	return err ? err : read_lines(a, map, (char *)text);
-}
-
-static struct vds_error *read_map(struct vds_aff4 *a, struct map *map)
-{
-	size_t len;
-	bool has_size;
-	struct vds_aff4_member *m = part_of(a, map->urn, "map");
-	if (!m)
-		return vds_aff4_missing(a, map->urn, "its map segment");
-	struct vds_error *err = vds_aff4_extract(m, VDS_AFF4_MAP_MAX,
-						 &map->raw, &len);
-	if (!err)
-		err = vds_aff4_number(a, map->urn, "size", &map->size,
-				      &has_size);
-	if (err)
-		return err;
-	/* libaff4 wrote "size 0" at times; others give none at all. */
-	if (!map->size)
-		map->size = UINT64_MAX;
-	map->num_entries = len / ENTRY_SIZE;
-	map->swapped = vds_aff4_dialect(a, map->urn) == VDS_AFF4_SCUDETTE;
-	if (len % ENTRY_SIZE)
-		vds_note(&a->image->notes, "aff4_map_size", len,
-			 "<%s/map>: %zu bytes are not a multiple of %d: the "
-			 "last %zu are ignored", map->urn, len, ENTRY_SIZE,
-			 len % ENTRY_SIZE);
-	return read_idx(a, map);
-}
-
 /* The map called @urn, read if it is new. */
 static struct vds_error *get_map(struct mapper *mapper, const char *urn,
-				 struct map **ret)
+				 struct vds_aff4_map **ret)
 {
-	for (struct map *map = mapper->maps; map; map = map->next) {
+	for (struct vds_aff4_map *map = mapper->maps; map; map = map->next) {
 		if (!strcmp(map->urn, urn)) {
 			*ret = map;
 			return NULL;
 		}
 	}
-	struct map *map = vds_arena_calloc(&mapper->a->image->arena, 1,
+	struct vds_aff4_map *map = vds_arena_calloc(&mapper->a->image->arena, 1,
 					   sizeof(*map));
 	if (!map)
 		return &vds_enomem;
@@ -165,7 +43,7 @@ static struct vds_error *get_map(struct mapper *mapper, const char *urn,
 	map->next = mapper->maps;
 	mapper->maps = map;
 	*ret = map;
-	return read_map(mapper->a, map);
+	return vds_aff4_map_read(mapper->a, map);
 }
 
 static struct vds_error *add_range(struct vds_aff4 *a, uint64_t pa,
@@ -304,8 +182,8 @@ static struct vds_error *push_part(struct mapper *mapper, struct part part)
 	return NULL;
 }
 
-static struct vds_error *check_entry(const struct map *map, size_t i,
-				     const struct entry *e)
+static struct vds_error *check_entry(const struct vds_aff4_map *map, size_t i,
+				     const struct vds_aff4_entry *e)
 {
 	uint64_t end;
 	const char *field = NULL;
@@ -319,18 +197,18 @@ static struct vds_error *check_entry(const struct map *map, size_t i,
 	} else if (e->id >= map->num_lines || !*map->lines[e->id].urn) {
 		return vds_error_create(VDS_ERROR_FORMAT,
 			"<%s/map>: offset %zu: entry %zu: target id %u, but idx "
-			"has %zu lines", map->urn, i * ENTRY_SIZE, i, e->id,
+			"has %zu lines", map->urn, i * VDS_AFF4_ENTRY_SIZE, i, e->id,
 			map->num_lines);
 	}
 	if (!field)
 		return NULL;
 	return vds_error_create(VDS_ERROR_FORMAT,
 		"<%s/map>: offset %zu: entry %zu: %s 0x%llx + length 0x%llx "
-		"wraps around", map->urn, i * ENTRY_SIZE, i, field,
+		"wraps around", map->urn, i * VDS_AFF4_ENTRY_SIZE, i, field,
 		(unsigned long long)value, (unsigned long long)e->len);
 }
 
-static struct vds_error *resolve_line(struct mapper *mapper, struct line *line)
+static struct vds_error *resolve_line(struct mapper *mapper, struct vds_aff4_line *line)
 {
 	const char *urn;
 	if (line->known)
@@ -348,10 +226,10 @@ static struct vds_error *resolve_line(struct mapper *mapper, struct line *line)
 
 /* What entry @e gives of part number @at. */
 static struct vds_error *map_entry(struct mapper *mapper, size_t at,
-				   const struct entry *e)
+				   const struct vds_aff4_entry *e)
 {
 	struct part part = mapper->parts[at];
-	struct line *line = &part.map->lines[e->id];
+	struct vds_aff4_line *line = &part.map->lines[e->id];
 	uint64_t start = VDS_MAX(e->offset, part.from);
 	uint64_t end = VDS_MIN(e->offset + e->len, part.from + part.len);
 	if (end <= start)
@@ -372,9 +250,10 @@ static struct vds_error *map_entry(struct mapper *mapper, size_t at,
 
 static struct vds_error *map_part(struct mapper *mapper, size_t at)
 {
-	struct map *map = mapper->parts[at].map;
-	for (size_t i = 0; i < map->num_entries; i++) {
-		struct entry e = read_entry(map, i);
+	struct vds_aff4_map *map = mapper->parts[at].map;
+	for (size_t k = 0; k < map->num_entries; k++) {
+		size_t i = map->places ? map->places[k].entry : k;
+		struct vds_aff4_entry e = vds_aff4_map_entry(map, i);
 		if (!e.len)
 			continue;
 		struct vds_error *err = check_entry(map, i, &e);
@@ -429,7 +308,7 @@ static struct vds_error *fill_gaps(struct vds_aff4 *a, size_t number,
  * A map may say what its gaps are. Zeros aren't mapped: for memory a gap is
  * address space without RAM, which the decoded stream shows as zeros anyway.
  */
-static struct vds_error *map_gaps(struct mapper *mapper, const struct map *map)
+static struct vds_error *map_gaps(struct mapper *mapper, const struct vds_aff4_map *map)
 {
 	struct vds_aff4 *a = mapper->a;
 	const char *urn = vds_aff4_iri(a, map->urn, "mapGapDefaultStream");
@@ -460,17 +339,13 @@ static struct vds_error *map_map(struct mapper *mapper, const char *urn)
 }
 
 /* `winpmem --format elf` stores a core file in place of the memory itself. */
-static struct vds_error *check_plain(const struct vds_aff4_target *target)
+static bool is_core(const struct vds_aff4_target *target)
 {
 	uint8_t head[4] = {0};
 	if (target->kind != VDS_AFF4_MEMBER)
-		return NULL;
+		return false;
 	vds_aff4_member_read(target->member, 0, head, sizeof(head), false);
-	if (memcmp(head, "\177ELF", 4))
-		return NULL;
-	return vds_error_create(VDS_ERROR_UNSUPPORTED,
-		"member <%s> is an ELF core: unzip it and open that file",
-		target->urn);
+	return !memcmp(head, "\177ELF", 4);
 }
 
 struct vds_error *vds_aff4_map_object(struct vds_aff4 *a, const char *urn)
@@ -482,13 +357,16 @@ struct vds_error *vds_aff4_map_object(struct vds_aff4 *a, const char *urn)
 		err = map_map(&mapper, urn);
 	} else if (!err) {
 		uint64_t size = a->targets[number].size;
-		err = check_plain(&a->targets[number]);
-		if (!err && size != UINT64_MAX)
+		if (is_core(&a->targets[number]))
+			a->core = a->targets[number].member;
+		else if (size != UINT64_MAX)
 			err = add_target_range(a, number, 0, size, 0);
 		a->image->stream_size = size == UINT64_MAX ? 0 : size;
 	}
-	for (struct map *map = mapper.maps; map; map = map->next)
+	for (struct vds_aff4_map *map = mapper.maps; map; map = map->next) {
 		free(map->raw);
+		free(map->places);
+	}
 	free(mapper.parts);
 	return err;
 }

@@ -712,7 +712,26 @@ START_TEST(a_member_may_be_the_memory)
 	vds_image_close(image);
 	temp_close(&t);
 	plain(&t, "\177ELF....", 8);
-	open_fails(&t, VDS_ERROR_UNSUPPORTED, "ELF core");
+	open_fails(&t, VDS_ERROR_FORMAT, "ELF header: the file ends");
+	temp_close(&t);
+	/* One segment of two bytes at 0x1000, in a core in the volume. */
+	uint8_t core[64 + 56 + 2] = "\177ELF\2\1\1";
+	vds_put_le16(core + 16, 4);
+	vds_put_le64(core + 32, 64);
+	vds_put_le16(core + 54, 56);
+	vds_put_le16(core + 56, 1);
+	vds_put_le32(core + 64, 1);
+	vds_put_le64(core + 64 + 8, 120);
+	vds_put_le64(core + 64 + 24, 0x1000);
+	vds_put_le64(core + 64 + 32, 2);
+	vds_put_le64(core + 64 + 40, 2);
+	memcpy(core + 120, "xy", 2);
+	plain(&t, (const char *)core, sizeof(core));
+	image = open_ok(&t);
+	ck_assert_str_eq(vds_image_format_name(image), "aff4");
+	ck_assert_uint_eq(vds_image_end(image), 0x1002);
+	ck_assert_uint_eq(first_byte(image, 0x1001), 'y');
+	vds_image_close(image);
 	temp_close(&t);
 }
 END_TEST

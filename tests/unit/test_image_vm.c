@@ -91,6 +91,69 @@ START_TEST(elf_core_with_cpu_notes)
 }
 END_TEST
 
+static void put_vbox_note(uint8_t *p, uint64_t cr0, uint64_t cr3)
+{
+	vds_put_le32(p, 6);
+	vds_put_le32(p + 4, 0x140);
+	vds_put_le32(p + 8, 0xb01);
+	memcpy(p + 12, "VBCPU", 6);
+	vds_put_le64(p + 20 + 0x120, cr0);
+	vds_put_le64(p + 20 + 0x130, cr3);
+	vds_put_le64(p + 20 + 0x138, 0x1506f8);
+}
+
+/* EI_VERSION is 0 there; a CPU that is still in real mode tells nothing. */
+START_TEST(virtualbox_core)
+{
+	struct core c;
+	core_open(&c);
+	put_segment(&c, 4, 0x400, 0, 3 * 0x154, 0);
+	put_segment(&c, 1, 0x1000, 0, 0x1000, 0x1000);
+	put_vbox_note(c.h + 0x400, 0x10, 0x666000);
+	put_vbox_note(c.h + 0x554, 0x80050031, 0x1ad000);
+	put_vbox_note(c.h + 0x6a8, 0x80050031, 0x2ad000);
+	core_write(&c);
+	put_bytes(&c.t, 0, 0x1000, 0);
+	struct vds_image *image = open_ok(&c.t);
+	const struct vds_image_hints *hints = vds_image_hints(image);
+	ck_assert_str_eq(vds_image_dialect(image), "VirtualBox");
+	check_bytes(image, 0, 0x1000, 0);
+	ck_assert(hints->has_dtb && hints->has_la57 && !hints->la57);
+	ck_assert_uint_eq(hints->dtb, 0x1ad000);
+	ck_assert_uint_eq(hints->num_cr3s, 2);
+	vds_image_close(image);
+	temp_close(&c.t);
+}
+END_TEST
+
+/* QEMU writes these for guests that aren't in long mode. */
+START_TEST(elf32_core)
+{
+	struct temp t;
+	uint8_t h[0x200] = "\x7f" "ELF\1\1\1";
+	vds_put_le16(h + 16, 4);
+	vds_put_le16(h + 18, 3);
+	vds_put_le32(h + 28, 52);
+	vds_put_le16(h + 42, 32);
+	vds_put_le16(h + 44, 1);
+	uint8_t *p = h + 52;
+	vds_put_le32(p, 1);
+	vds_put_le32(p + 4, 0x200);
+	vds_put_le32(p + 12, 0x9000);
+	vds_put_le32(p + 16, 0x1000);
+	vds_put_le32(p + 20, 0x2000);
+	temp_open(&t);
+	fwrite(h, 1, sizeof(h), t.f);
+	put_bytes(&t, 0x9000, 0x1000, 0);
+	struct vds_image *image = open_ok(&t);
+	check_bytes(image, 0x9000, 0x1000, 0);
+	ck_assert_uint_eq(vds_image_end(image), 0xb000);
+	ck_assert_uint_eq(vds_image_hints(image)->machine, 0x14c);
+	vds_image_close(image);
+	temp_close(&t);
+}
+END_TEST
+
 START_TEST(elf_core_cut_short)
 {
 	struct core c;
@@ -129,7 +192,7 @@ static const struct {
 	enum vds_error_code code;
 	const char *part;
 } bad_elf[] = {
-	{4, 1, 1, VDS_ERROR_UNSUPPORTED, "EI_CLASS"},
+	{4, 1, 3, VDS_ERROR_FORMAT, "EI_CLASS"},
 	{5, 1, 2, VDS_ERROR_UNSUPPORTED, "EI_DATA"},
 	{16, 2, 2, VDS_ERROR_NOT_AN_IMAGE, "e_type at offset 0x10 is 2"},
 	{32, 8, UINT64_MAX - 10, VDS_ERROR_FORMAT, "e_phoff at offset 0x20"},
@@ -392,6 +455,8 @@ int main(void)
 	Suite *suite = suite_create("image_vm");
 	TCase *tc = tcase_create("image_vm");
 	tcase_add_test(tc, elf_core_with_cpu_notes);
+	tcase_add_test(tc, virtualbox_core);
+	tcase_add_test(tc, elf32_core);
 	tcase_add_test(tc, elf_core_cut_short);
 	tcase_add_test(tc, cores_of_processes_are_refused);
 	tcase_add_loop_test(tc, bad_elf_fields_are_named, 0,
