@@ -360,7 +360,7 @@ def main():
         check_sandbox(temp, image)
         check_caps(temp, image)
         check_bombs(temp, image)
-        check_guide(temp, image)
+        check_guide(temp, private)
 
 
 main()

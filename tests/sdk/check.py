@@ -98,7 +98,7 @@ def main():
              work / "memory.raw", source / "images/demo.scene"])
         script = run([sys.executable, HERE / "guide.py", guide, "1"])
         if "lua" in os.environ.get("VDS_LACKS", ""):
-            script = script[:script.index("cat >roomy.lua")]
+            script = script[:script.index("cat >loose.lua")]
         run(["bash", "-eux", "-c", script], cwd=work, env=env)
         check_rows(work / "shellview", env)
         core = (work / "firstlook/firstlook.c").read_text()
