@@ -7,6 +7,7 @@
  */
 #include "vmmap.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include <vadose/record.h>
@@ -180,6 +181,15 @@ static void mark_heap(struct reader *r, uint64_t heap)
 		mark_segment_heap(r, heap);
 }
 
+/* Memory that is paged out says nothing; what no page table maps is a lie. */
+static bool leads_nowhere(const struct reader *r, uint64_t va)
+{
+	uint64_t value;
+
+	return va >> 63 || user_uint(r, va, r->flavour->pointer, &value) ==
+				   VDS_NOT_MAPPED;
+}
+
 static void mark_heaps(struct reader *r, uint64_t peb)
 {
 	const char *type = r->flavour->peb;
@@ -189,7 +199,19 @@ static void mark_heaps(struct reader *r, uint64_t peb)
 
 	if (!peb)
 		return;
+	if (r->flavour == &native && leads_nowhere(r, peb)) {
+		vds_run_note(r->run, "peb_bad_pointer", r->process->eprocess,
+			     "process %" PRIu32 ": no PEB at 0x%016" PRIx64
+			     ": heaps are not told", r->process->pid, peb);
+		return;
+	}
 	mark(r, peb, PEB_TEB, "EPROCESS");
+	if (count > MAX_HEAPS || (count && list && leads_nowhere(r, list)))
+		vds_run_note(r->run, "heap_list_bad", r->process->eprocess,
+			     "process %" PRIu32 ": PEB at 0x%016" PRIx64
+			     " has %" PRIu64 " heaps, listed at 0x%016" PRIx64
+			     ": not all are told", r->process->pid, peb, count,
+			     list);
 	if (first)
 		mark_heap(r, first);
 	for (uint64_t i = 0; list && i < count && i < MAX_HEAPS; i++) {

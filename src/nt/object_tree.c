@@ -42,7 +42,10 @@ static void push(struct tree *tree, uint64_t body, const char *path)
 	case VDS_SEEN_NEW:
 		break;
 	case VDS_SEEN_BEFORE:
-		return;	/* shadow directories are reachable twice */
+		/* Shadow directories aside, which no bucket holds. */
+		vds_note(&tree->task->notes, "object_directory_loop", body,
+			 "directory %s was met before", path);
+		return;
 	case VDS_SEEN_NOMEM:
 		nomem(tree);
 		return;

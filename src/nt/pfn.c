@@ -41,6 +41,17 @@ const char *vds_owner_kind_str(enum vds_owner_kind kind)
 							   "unknown";
 }
 
+/* Whatever else has no entry, the kernel's own top table does. */
+static bool is_there(struct vds_task *task, uint64_t base)
+{
+	uint64_t entry, value;
+	uint64_t frame = task->kernel->space.dtb / VDS_PAGE_SIZE;
+	if (!vds_add_u64(base, frame * vds_ksize(task->kernel, MMPFN), &entry))
+		return false;
+	return vds_task_u64(task, entry & ~UINT64_C(7), &value) !=
+	       VDS_NOT_MAPPED;
+}
+
 static enum vds_why find_base(struct vds_task *task, uint64_t *ret)
 {
 	const struct vds_kernel *kernel = task->kernel;
@@ -53,6 +64,8 @@ static enum vds_why find_base(struct vds_task *task, uint64_t *ret)
 		return why;
 	if (!vds_is_kernel_pointer(kernel, base, 8))
 		return VDS_BAD_DATA;
+	if (!is_there(task, base))
+		return VDS_NOT_MAPPED;
 	*ret = base;
 	return VDS_PRESENT;
 }

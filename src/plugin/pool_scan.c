@@ -139,6 +139,11 @@ static struct vds_error *list_big(struct vds_run *run, const struct context *c)
 	enum vds_why why;
 	size_t count;
 	struct vds_error *err = vds_big_pages_load(run, &big, &count, &why);
+	/* What this kernel doesn't have is no loss. */
+	if (!err && why && why != VDS_NO_FIELD)
+		vds_run_note(run, "no_big_pages", 0,
+			     "the table of big allocations: %s",
+			     vds_why_str(why));
 	for (size_t i = 0; !err && i < count; i++) {
 		if (!c->how->want(c->how->ctx, big[i].tag) || (big[i].free && !c->how->all))
 			continue;
@@ -152,6 +157,19 @@ static struct vds_error *list_big(struct vds_run *run, const struct context *c)
 		err = c->how->visit(run, c->how->ctx, &block, NULL);
 	}
 	return err;
+}
+
+/* Without it no block's virtual address is known. */
+static void note_no_database(struct vds_run *run)
+{
+	const struct vds_process *any = vds_process_at(run, 0);
+	uint64_t base, size;
+	enum vds_why why = any ? vds_pfn_database(any, &base, &size)
+			       : VDS_PRESENT;
+	if (why && why != VDS_NO_FIELD)
+		vds_run_note(run, "no_pfn_database", 0,
+			     "the PFN database: %s: blocks can't be placed",
+			     vds_why_str(why));
 }
 
 struct vds_error *vds_pool_scan(struct vds_run *run,
@@ -170,6 +188,7 @@ struct vds_error *vds_pool_scan(struct vds_run *run,
 		return NULL;
 	}
 	c.tag_offset = tag.offset;
+	note_no_database(run);
 	struct vds_error *err = list_big(run, &c);
 	if (!err)
 		err = vds_physical_pieces(run, CHUNK, &c.pieces, &count);
