@@ -14,8 +14,10 @@ import difflib
 import json
 import os
 import pathlib
+import re
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -64,6 +66,12 @@ class Bench:
             return ["-p", PROFILES / f"{kernel}.yaml", "-o", PROFILES, "-k",
                     self.kernels["22000"]]
         return ["-p", PROFILES, "-k", self.kernels[kernel]]
+
+    def plugins(self):
+        schema = json.loads(subprocess.run(
+            [self.vadose, "schema"], capture_output=True, check=True).stdout)
+        return [d.split(".", 1)[1] for d in schema["$defs"]
+                if d.startswith("plugin.")]
 
     def run(self, image, arguments, limits=False):
         def limit():
@@ -179,6 +187,73 @@ def case_hostile(bench, args, name, scene, kernel, container="raw"):
                        ("\n".join(lines) + "\n").encode())
 
 
+# One of each layout.
+NONSENSE_KERNELS = ["7601.24540", "18362", "19041.3570", "22000"]
+# What plugins need beside their name.
+NEEDS = {
+    "dt": ["_EPROCESS", "--address", "{eprocess:1200}"],
+    "memread": ["0x7ffe0000", "--pid", "1200"],
+    "pfn": ["{pfn:bench}"],
+    "pool": ["{area:bench}"],
+    "ptov": ["0x1ad000"],
+    "sectiondump": ["--dump", "dump", "--name", "*Bench"],
+    "vaddump": ["--dump", "dump", "--pid", "1200", "--max", "64K"],
+    "vtop": ["0x7ffe0000", "--pid", "1200"],
+    "whoshares": ["text:scene page"],
+}
+
+
+def place(truth, match):
+    """{eprocess:PID}, {area:NAME}, {pfn:NAME}: of the machine's truth."""
+    kind, name = match.group(1), match.group(2)
+    if kind == "eprocess":
+        return "0x" + next(p["eprocess"] for p in truth["processes"]
+                           if p["pid"] == int(name))
+    section = next(s for s in truth["sections"] if name in
+                   (s["id"], (s["name"] or s["file"] or "")
+                    .rsplit("\\")[-1].lower().split(".")[0]))
+    return "0x" + (section["control_area"] if kind == "area"
+                   else section["frames"]["0"])
+
+
+def bounded(bench, image, words, partial):
+    """One run within the limits of hostile images; "" or what is wrong."""
+    truth = json.loads(image.with_suffix(".json").read_text())
+    if len(words) == 1:
+        words = words + NEEDS.get(words[0], [])
+    words = [re.sub(r"\{(\w+):([^}]*)\}", lambda m: place(truth, m), w)
+             for w in words]
+    dump = bench.folder / "dump"
+    if str(dump.name) in words:
+        shutil.rmtree(dump, ignore_errors=True)
+        dump.mkdir()
+    done = bench.run(image, ["-r", "ndjson", *words], limits=True)
+    what = f"{image.stem}: {' '.join(words)}: exit {done.returncode}"
+    if done.returncode not in ((3,) if partial else (0, 3)):
+        return f"{what}: {done.stderr.decode(errors='replace')[-300:]}"
+    end = records(done.stdout)[-1]["run"]
+    status = {0: "ok", 3: "partial"}[done.returncode]
+    if end["status"] != status or end["exit_code"] != done.returncode:
+        return f"{what}: {end}"
+    return ""
+
+
+def case_nonsense(bench, args, scene, *plugins):
+    """These plugins, or "all", on each layout; with "?" they may say that
+    nothing is wrong."""
+    lines = []
+    for kernel in NONSENSE_KERNELS[::3 if sanitized() else 1]:
+        image = bench.image(f"hostile/nonsense/{scene}", kernel)
+        if plugins == ("all",):
+            lines += [bounded(bench, image, [p], False)
+                      for p in bench.plugins()]
+        else:
+            lines += [bounded(bench, image, shlex.split(p.lstrip("?")),
+                              p[0] != "?") for p in plugins]
+        image.unlink()
+    return [line for line in lines if line]
+
+
 def update_command(args):
     return shlex.join(["tests/golden/run.py", "--update", args.vadose,
                        args.mkscene,
@@ -186,7 +261,8 @@ def update_command(args):
 
 
 CASES = {"every": case_every, "hostile": case_hostile,
-         "output": case_output, "truth": case_truth}
+         "nonsense": case_nonsense, "output": case_output,
+         "truth": case_truth}
 
 
 def main():
