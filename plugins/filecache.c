@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* filecache: which parts of which files the system cache shows. */
+#include <stdlib.h>
+
 #include <vadose/file.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
@@ -110,33 +112,58 @@ static struct vds_error *emit_file(struct vds_run *run,
 	return emit_views(run, &map, v);
 }
 
+struct opened {
+	uint64_t map;
+	size_t index;		/* of its file object */
+};
+
+static int compare_opened(const void *pa, const void *pb)
+{
+	const struct opened *a = pa, *b = pb;
+	if (a->map != b->map)
+		return a->map < b->map ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+/* All opens of one file have the same cache: the first stands for them. */
+static size_t keep_first(struct opened *list, size_t count)
+{
+	size_t kept = 0;
+	if (count)
+		qsort(list, count, sizeof(*list), compare_opened);
+	for (size_t i = 0; i < count; i++) {
+		if (!kept || list[kept - 1].map != list[i].map)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 static struct vds_error *run_filecache(struct vds_run *run,
 				       const struct vds_process *process)
 {
 	const char *glob = vds_option_str(run, "name");
 	const uint64_t *objects;
-	size_t count, num_maps = 0;
+	size_t count, num = 0;
 	(void)process;
 	struct vds_error *err = vds_files_load(run, &objects, &count);
 	if (err || !count)
 		return err;
-	uint64_t *maps = vds_alloc(run, count, sizeof(*maps));
+	struct opened *opened = vds_alloc(run, count, sizeof(*opened));
 	const struct vds_process *any = vds_process_at(run, 0);
-	if (!any || !maps)
+	if (!any || !opened)
 		return &vds_enomem;
-	for (size_t i = 0; !err && i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct vds_file file;
-		bool seen = false;
 		vds_file_at(any, objects[i], &file);
 		if (file.why || !file.shared_cache_map ||
 		    (glob && !(file.name && vds_match(glob, file.name))))
 			continue;
-		/* All opens of one file have the same cache; caches are few. */
-		for (size_t k = 0; k < num_maps && !seen; k++)
-			seen = maps[k] == file.shared_cache_map;
-		if (seen)
-			continue;
-		maps[num_maps++] = file.shared_cache_map;
+		opened[num++] = (struct opened){file.shared_cache_map, i};
+	}
+	num = keep_first(opened, num);
+	for (size_t i = 0; !err && i < num; i++) {
+		struct vds_file file;
+		vds_file_at(any, objects[opened[i].index], &file);
 		err = emit_file(run, &file);
 	}
 	return err;

@@ -42,7 +42,10 @@ static const struct vds_column columns[] = {
 	[NAME] = {"section.name", VDS_KIND_STR, 0, "Name", NULL,
 		  "path in the object name space", NULL},
 	[FOUND] = {"section.found", VDS_KIND_FLAGS, 0, "Found", NULL,
-		   "directory, handle, process (its own image), view", NULL},
+		   "who leads to it: directory, handle, process (its own "
+		   "image), view (a VAD), cache, system, session (views in "
+		   "kernel space), proto_tree (the tree of all prototype PTE "
+		   "arrays)", NULL},
 	[CONTROL_AREA] = VDS_COL_CONTROL_AREA(0),
 	[BACKING] = VDS_COL_BACKING(0),
 	[FILE_NAME] = VDS_COL_SECTION_FILE(0),
@@ -75,7 +78,8 @@ static const struct vds_option options[] = {
 	{"unmapped", VDS_OPTION_FLAG, 0, NULL, NULL, NULL,
 	 "only sections without a view in any process"},
 	{"all", VDS_OPTION_FLAG, 0, NULL, NULL, NULL,
-	 "also control areas with views that no section object leads to"},
+	 "also control areas that no section object leads to, but a view, "
+	 "the file cache, or the tree of prototype PTE arrays"},
 };
 
 /* A view, reduced to what is counted. */
@@ -87,6 +91,7 @@ struct user {
 
 struct context {
 	const struct vds_process *any;
+	const struct vds_sharing *sharing;
 	struct user *users;	/* by (control area, pid) */
 	size_t num_users;
 };
@@ -102,9 +107,10 @@ static int compare(const void *pa, const void *pb)
 
 static struct vds_error *list_users(struct vds_run *run, struct context *c)
 {
-	const struct vds_sharing_options how = {0};
-	const struct vds_sharing *sharing;
-	struct vds_error *err = vds_sharing_build(run, &how, &sharing);
+	const struct vds_sharing_options how = {
+		.read = VDS_SOURCES_KERNEL_VIEWS | VDS_SECTION_IN_PROTOS};
+	struct vds_error *err = vds_sharing_build(run, &how, &c->sharing);
+	const struct vds_sharing *sharing = c->sharing;
 
 	if (err)
 		return err;
@@ -215,13 +221,21 @@ static struct vds_value protection(struct vds_run *run,
 	return words ? vds_str(words) : vds_absent(VDS_BAD_DATA);
 }
 
-static const char *found_words(struct vds_run *run, uint32_t found, bool views)
+/* Who leads to the object, or (@found 0) to a control area without one. */
+static const char *found_words(struct vds_run *run, const struct context *c,
+			       uint32_t found, uint64_t area, bool views)
 {
+	const struct vds_seen_section *seen =
+		area ? vds_sharing_section(c->sharing, area) : NULL;
+	uint32_t more = seen ? seen->sources & (VDS_SOURCES_KERNEL_VIEWS |
+						VDS_SECTION_IN_PROTOS) : 0;
+	const char *others = more ? vds_sources_str(run, more) : NULL;
 	const char *words = vds_sprintf(
-		run, "%s%s%s%s", found & VDS_OBJECT_DIRECTORY ? " directory" : "",
+		run, "%s%s%s%s%s%s",
+		found & VDS_OBJECT_DIRECTORY ? " directory" : "",
 		found & VDS_OBJECT_HANDLE ? " handle" : "",
 		found & VDS_OBJECT_PROCESS ? " process" : "",
-		views ? " view" : "");
+		views ? " view" : "", others ? " " : "", others ? others : "");
 
 	return words && *words ? words + 1 : NULL;
 }
@@ -253,7 +267,7 @@ static struct vds_error *emit_object(struct vds_run *run,
 	row[NAME] = vds_or(o->name_why, vds_str(o->name));
 	row[SIZE] = vds_or(o->size_why, vds_size(o->size));
 	row[PROTECTION] = protection(run, o);
-	row[FOUND] = vds_flags(found_words(run, o->found,
+	row[FOUND] = vds_flags(found_words(run, c, o->found, o->control_area,
 					   row[VIEW_COUNT].i > 0));
 	if (o->found & VDS_OBJECT_HANDLE) {
 		row[HOLDER_PID] = vds_int(o->pid);
@@ -262,18 +276,20 @@ static struct vds_error *emit_object(struct vds_run *run,
 	return wanted(run, row) ? vds_emit(run, row) : NULL;
 }
 
-/* A control area that lives through its views alone. */
+/* A control area without an object. */
 static struct vds_error *emit_area(struct vds_run *run,
 				   const struct context *c,
-				   const struct vds_section *section)
+				   const struct vds_seen_section *seen)
 {
 	struct vds_value row[NUM_COLUMNS] = {
-		[ID] = vds_addr(section->control_area),
-		[FOUND] = vds_flags(found_words(run, 0, true)),
+		[ID] = vds_addr(seen->control_area),
 	};
 
-	fill_section(section, row);
-	fill_users(run, c, section->control_area, row);
+	row[CONTROL_AREA] = vds_addr(seen->control_area);
+	fill_section(seen->section, row);
+	fill_users(run, c, seen->control_area, row);
+	row[FOUND] = vds_flags(found_words(run, c, 0, seen->control_area,
+					   row[VIEW_COUNT].i > 0));
 	return wanted(run, row) ? vds_emit(run, row) : NULL;
 }
 
@@ -282,28 +298,22 @@ static struct vds_error *emit_all(struct vds_run *run, const struct context *c,
 				  const struct vds_section_object *objects,
 				  size_t count)
 {
-	bool all = vds_option_set(run, "all");
+	const struct vds_seen_section *seen = c->sharing->sections;
+	size_t num_seen = vds_option_set(run, "all") ?
+				  c->sharing->num_sections : 0;
 	struct vds_error *err = NULL;
-	size_t user = 0, i = 0;
+	size_t s = 0, i = 0;
 
-	while (!err && (i < count || (all && user < c->num_users))) {
-		uint64_t area = user < c->num_users ?
-					c->users[user].control_area :
-					UINT64_MAX;
-
-		if (i < count && (!all || objects[i].control_area <= area)) {
-			while (user < c->num_users &&
-			       c->users[user].control_area ==
-				       objects[i].control_area)
-				user++;
+	while (!err && (i < count || s < num_seen)) {
+		if (i < count && (s == num_seen ||
+				  objects[i].control_area <=
+					  seen[s].control_area)) {
 			err = emit_object(run, c, &objects[i++]);
 			continue;
 		}
-		if (!i || objects[i - 1].control_area != area)
-			err = emit_area(run, c, c->users[user].section);
-		while (user < c->num_users &&
-		       c->users[user].control_area == area)
-			user++;
+		if (!i || objects[i - 1].control_area != seen[s].control_area)
+			err = emit_area(run, c, &seen[s]);
+		s++;
 	}
 	return err;
 }

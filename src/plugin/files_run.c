@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vds_files_load(): the file objects that sections, VADs and handles name, and
- * those in blocks of pool that nothing of these leads to: most files that the
- * cache holds are neither mapped nor open any more.
+ * vds_files_load(): the file objects that sections, VADs, handles, views of the
+ * file cache and the tree of prototype PTE arrays name, and those in blocks of
+ * pool that nothing of these leads to: most files that the cache holds are
+ * neither mapped nor open any more.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -54,6 +55,12 @@ static void collect_views(struct collected *c,
 			collect(c, view->section->file_object);
 		if (view->file_object)
 			collect(c, view->file_object);
+	}
+	/* Cached ones, and those that only the kernel's own tree knows. */
+	for (size_t i = 0; i < sharing->num_sections; i++) {
+		const struct vds_section *s = sharing->sections[i].section;
+		if (!s->why && s->file_object)
+			collect(c, s->file_object);
 	}
 }
 
@@ -115,7 +122,10 @@ static size_t sort_unique(uint64_t *list, size_t n)
 
 static struct vds_error *collect_all(struct collected *c)
 {
-	struct vds_sharing_options how = {.listed = true};
+	struct vds_sharing_options how = {
+		.listed = true,
+		.read = VDS_SOURCES_KERNEL_VIEWS | VDS_SECTION_IN_PROTOS,
+	};
 	const struct vds_sharing *sharing;
 	struct vds_error *err = vds_sharing_build(c->run, &how, &sharing);
 	if (err)
