@@ -146,6 +146,17 @@ def case_truth(bench, args, name, scene, kernel, container="raw"):
     return lines
 
 
+def case_covered(bench, args, name):
+    """No plugin is without a golden test."""
+    words = {word for path in HERE.glob("*.txt")
+             for line in path.read_text().splitlines()
+             if line.startswith(("output", "hostile", "truth"))
+             for word in shlex.split(line)}
+    other = (SOURCE / "tests/findings/scenes.py").read_text()
+    return [f"no golden test of {plugin}" for plugin in bench.plugins()
+            if plugin not in words and f'"{plugin}"' not in other]
+
+
 def case_every(bench, args, name, scene, step):
     """The same for every STEPth kernel of profiles/."""
     lines, index = [], (PROFILES / "index").read_text().splitlines()
@@ -260,7 +271,7 @@ def update_command(args):
                        os.path.relpath(args.cases, SOURCE)])
 
 
-CASES = {"every": case_every, "hostile": case_hostile,
+CASES = {"covered": case_covered, "every": case_every, "hostile": case_hostile,
          "nonsense": case_nonsense, "output": case_output,
          "truth": case_truth}
 
