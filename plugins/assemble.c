@@ -16,6 +16,8 @@
 #define PAGE UINT64_C(4096)
 /* Prototype PTEs looked at in one step: a page of them. */
 #define CHUNK 512
+/* Pages past this are left out: file systems end, and no real section gets there */
+#define MAX_OFFSET ((uint64_t)1 << 43)
 /* Entries of page tables looked at for one section; a hostile one ends here. */
 #define MAX_LOOKUPS ((uint64_t)1 << 22)
 
@@ -85,7 +87,8 @@ static struct vds_error *add(struct plan *plan, const struct piece *piece)
 static struct vds_error *add_frame(struct plan *plan, struct piece *piece)
 {
 	uint8_t bytes[PAGE];
-	if (plan->taken + PAGE > plan->max_bytes) {
+	if (plan->taken + PAGE > plan->max_bytes ||
+	    piece->first * PAGE >= MAX_OFFSET) {
 		piece->source = SOURCE_MISSING;
 		piece->state = "left-out";
 		return add(plan, piece);

@@ -297,8 +297,10 @@ static void run(struct scan *s)
 {
 	uint64_t page = s->walk->group->first_page;
 	uint64_t last = s->walk->group->last_page;
+	uint64_t max_lookups = s->walk->max_lookups ? s->walk->max_lookups :
+						      MAX_LOOKUPS;
 	while (page <= last && s->runs < s->walk->max_pages &&
-	       s->lookups < MAX_LOOKUPS) {
+	       s->lookups < max_lookups) {
 		uint64_t alike, n;
 		size_t got = read_pages(s, page, &alike);
 		bool more = got == 1 && alike > 1 ?

@@ -16,7 +16,9 @@ struct vds_evidence_walk {
 	const struct vds_view *const *views;	/* of the group */
 	vds_process_fn *process;
 	void *process_ctx;
-	uint64_t max_pages;	/* runs that are looked at */
+	/* Runs, and entries of page tables, that are looked at; 0 = as many as
+	 * a single group is worth. */
+	uint64_t max_pages, max_lookups;
 	vds_evidence_fn *visit;
 	void *visit_ctx;
 	/* Result: the page after the last one visited. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analysis/grade.h"
 
+#include <inttypes.h>
+
 #include "base/util.h"
 #include "nt/task.h"
 
@@ -36,15 +38,35 @@ static bool visit(void *ctx, const struct vds_page_evidence *e)
 	return g->num_proven < group->num_views;
 }
 
+uint64_t vds_group_grade_cost(const struct vds_share_group *group)
+{
+	uint64_t pages = group->last_page - group->first_page + 1;
+	if (pages > VDS_GRADE_GROUP / group->num_views)
+		return VDS_GRADE_GROUP;
+	return pages * group->num_views;
+}
+
 struct vds_error *vds_group_grade(struct vds_share_group *group,
 				  struct vds_view *const *views,
+				  uint64_t max_lookups,
 				  vds_process_fn *process, void *ctx)
 {
 	struct grading g = {.group = group, .views = views};
 	struct vds_evidence_walk walk = {
 		.group = group, .views = (const struct vds_view *const *)views,
 		.process = process, .process_ctx = ctx,
-		.max_pages = MAX_PAGES, .visit = visit, .visit_ctx = &g,
+		.max_pages = MAX_PAGES, .max_lookups = max_lookups,
+		.visit = visit, .visit_ctx = &g,
 	};
-	return vds_evidence_walk(&walk);
+	struct vds_error *err = vds_evidence_walk(&walk);
+	const struct vds_process *any = process(ctx, 0);
+	if (!err && any && walk.end <= group->last_page &&
+	    g.num_proven < group->num_views)
+		vds_note(&any->task->notes, "grade_cut_short",
+			 group->control_area,
+			 "control area 0x%016" PRIx64 ": not all of its %" PRIu64
+			 " pages were looked at for the grade; it may be better",
+			 group->control_area,
+			 group->last_page - group->first_page + 1);
+	return err;
 }

@@ -114,8 +114,12 @@ static struct vds_error *grade(struct vds_run *run, size_t index, void *ctx)
 	size_t min = VDS_MAX(build->options->min_views, (size_t)2);
 	if (group->num_views < min)
 		return NULL;
+	/* A share of the budget, as large as its part of all there is to do. */
+	uint64_t lookups = vds_group_grade_cost(group) * 2 + 1024;
+	if (build->cost > VDS_GRADE_BUDGET)
+		lookups = lookups / (build->cost / VDS_GRADE_BUDGET + 1) + 1024;
 	return vds_group_grade(group, build->order + group->first_view,
-			       process_of, run);
+			       lookups, process_of, run);
 }
 
 static struct vds_error *place(struct vds_run *run, struct vds_sharing_work *build)

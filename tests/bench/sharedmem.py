@@ -64,6 +64,7 @@ def main():
         "the same, ndjson": ["-j1", "-r", "ndjson", "sharedmem",
                              "--verify=none"],
         "sharedmem": ["-j1", "sharedmem"],
+        "sharedmem --pages": ["-j1", "sharedmem", "--pages"],
     }
     print("%d VADs, medians of %d runs" % (vads, RUNS))
     print("us per VAD: CPU time beyond a start-up of 30 ms, over the VADs")

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/grade.h"
+#include "analysis/views.h"
 #include "base/bytes.h"
 #include "base/util.h"
 #include "image/format.h"
@@ -198,6 +200,42 @@ static void walk_process(const struct vds_process *process)
 	}
 }
 
+static const struct vds_process *same_process(void *ctx, size_t index)
+{
+	(void)index;
+	return ctx;
+}
+
+/* What its views share, page by page. */
+static void walk_views(const struct vds_process *process)
+{
+	struct vds_view_list list = {0};
+	struct vds_view **views;
+	struct vds_share_group *groups;
+	size_t num_groups;
+	struct vds_error *err = vds_views_collect(process, true, &list);
+
+	for (size_t i = 0; !err && i < list.count; i++) {
+		struct vds_vad vad = {
+			.has_section = true,
+			.subsection = list.views[i].subsection_address,
+		};
+		vds_view_place(&list.views[i], vds_vad_section(process, &vad));
+		list.views[i].process = 0;
+	}
+	if (!err && list.count &&
+	    !vds_views_group(&process->task->arena, list.views, list.count,
+			     process, &views, &groups, &num_groups)) {
+		for (size_t i = 0; !err && i < num_groups; i++)
+			err = vds_group_grade(&groups[i],
+					      views + groups[i].first_view,
+					      4096, same_process,
+					      (void *)process);
+	}
+	vds_error_destroy(err);
+	vds_view_list_deinit(&list);
+}
+
 static void walk(struct vds_kernel *kernel)
 {
 	struct vds_task task;
@@ -212,6 +250,7 @@ static void walk(struct vds_kernel *kernel)
 			vds_task_reset(&task);
 			process.task = &task;
 			walk_process(&process);
+			walk_views(&process);
 		}
 		vds_task_reset(&task);
 		vds_error_destroy(vds_section_names_build(&task, &names));

@@ -182,6 +182,22 @@ def check_names(case, kernel):
     expect(len({n.lower() for n in names}) == len(names), "a collision")
 
 
+def check_hostile(case, kernel):
+    """Impossible sizes, loops, wild pointers: all ends, and most is there."""
+    for fault in ("subsection-huge", "subsection-cycle", "protos-paged",
+                  "frame-beyond", "dtb-wild", "truncated", "vad-endvpn"):
+        case.build("hostile/" + fault, kernel)
+        _, rows = case.dump("--copies")
+        expect(len({r["section"]["id"] for r in rows}) > 5, fault, len(rows))
+        for plugin in (["sharedpages", "--min-views", "1"],
+                       ["modified", "--all"]):
+            done = subprocess.run(
+                [case.vadose, "-q", "-s", case.source / "profiles", "-f",
+                 case.image, "-r", "ndjson", *plugin], capture_output=True,
+                timeout=60)
+            expect(done.returncode in (0, 3), fault, plugin, done.stderr)
+
+
 def main():
     kernels = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -195,6 +211,7 @@ def main():
             check_kernel(case, kernels[kernel])
         check_options(case)
         check_names(case, kernels[sys.argv[4]])
+        check_hostile(case, kernels[sys.argv[4]])
     for text in failures[:30]:
         print("FAIL", text)
     print("dump:", len(sys.argv) - 4, "kernels,", len(failures), "differences")
