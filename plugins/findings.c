@@ -270,6 +270,12 @@ static struct vds_error *look_at_group(struct vds_run *run, size_t index,
 	return find_in_group(run, ctx, index);
 }
 
+static struct vds_error *look_at_section(struct vds_run *run, size_t index,
+					 void *ctx)
+{
+	return find_in_section(run, ctx, index);
+}
+
 static struct vds_error *look_at_process(struct vds_run *run, size_t index,
 					 void *ctx)
 {
@@ -286,20 +292,24 @@ static struct vds_error *run_findings(struct vds_run *run,
 				      const struct vds_process *process)
 {
 	struct scene scene = {0};
-	const struct vds_sharing_options how = {.verify = VDS_VERIFY_PTE,
-						.listed = true};
+	struct vds_sharing_options how = {.verify = VDS_VERIFY_PTE,
+					  .read = VDS_SOURCES_CHEAP};
 	(void)process;
 	struct vds_error *err = vds_rules_load(
 		run, vds_option_str(run, "rules"), &scene.rules);
 	if (!err)
-		err = vds_sharing_build(run, &how, &scene.sharing);
-	if (!err)
 		err = vds_section_names_load(run, &scene.names);
+	how.names = scene.names;
+	if (!err)
+		err = vds_sharing_build(run, &how, &scene.sharing);
 	if (!err)
 		err = who_load(run, &scene.who);
 	if (!err)
 		err = vds_parallel(run, scene.sharing->num_groups,
 				   look_at_group, &scene);
+	if (!err)
+		err = vds_parallel(run, scene.sharing->num_sections,
+				   look_at_section, &scene);
 	if (!err)
 		err = vds_parallel(run, vds_num_processes(run),
 				   look_at_process, &scene);

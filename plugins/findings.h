@@ -115,6 +115,9 @@ struct vds_error *find_in_process(struct vds_run *run,
 struct vds_error *find_in_images(struct vds_run *run,
 				 const struct scene *scene,
 				 const struct vds_process *process);
+/* Rules about a section as a whole: each that any source knows. */
+struct vds_error *find_in_section(struct vds_run *run,
+				  const struct scene *scene, size_t index);
 /* Rules that look at all processes at once. */
 struct vds_error *find_same_frames(struct vds_run *run,
 				   const struct scene *scene);

@@ -92,6 +92,9 @@ static struct vds_error *emit_about(struct finding *f, const struct look *l,
 	if (f->process && !f->process->selected)
 		return NULL;
 	finding_threads(f, l->scene, f->process, view->start, view->end);
+	/* Of a process that no list has, what it says itself. */
+	if (!f->process)
+		f->process = view->unlisted;
 	return finding_emit(f, l->run, l->scene);
 }
 
