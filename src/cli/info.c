@@ -82,7 +82,7 @@ static const struct vds_column columns[NUM_COLUMNS] = {
 	[K_CANDIDATES] = C("kernel.candidates", STRS, "DTB candidates",
 			   "all that were looked at, and the verdict"),
 	[K_BASE_METHOD] = C("kernel.base_method", STR, "base by",
-			    "page tables, driver list, debugger data block, or option"),
+			    "page tables, driver list, debugger data block, image header, addresses, or option"),
 	[K_PDB_METHOD] = C("kernel.pdb.method", STR, "PDB by",
 			   "codeview (its own record), or addresses of globals"),
 	[I_MACHINE] = C("image.machine", STR, "machine",

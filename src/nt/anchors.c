@@ -117,6 +117,19 @@ void vds_anchors_match(const struct vds_anchors *anchors,
 	*ret_differ = differ;
 }
 
+uint64_t vds_anchors_base(const struct vds_anchors *anchors,
+			  const struct vds_profile *profile)
+{
+	for (size_t i = 0; i < anchors->count; i++) {
+		uint64_t va = anchors->list[i].va;
+		uint32_t rva;
+		if (vds_profile_symbol(profile, anchors->list[i].symbol, &rva))
+			return va > rva && !((va - rva) & VDS_PAGE_MASK) ?
+				       va - rva : 0;
+	}
+	return 0;
+}
+
 /* So many can't agree by chance: no need to look at the rest. */
 #define ENOUGH 6u
 
@@ -137,8 +150,11 @@ struct vds_error *vds_anchors_find(const struct vds_anchors *anchors,
 			vds_profile_destroy(found);
 			return err;
 		}
-		vds_anchors_match(anchors, profile, base, &agree, &differ);
-		if (differ || agree < 2 || agree < best) {
+		vds_anchors_match(anchors, profile,
+				  base ? base :
+				  vds_anchors_base(anchors, profile),
+				  &agree, &differ);
+		if (differ || agree < (base ? 2 : 3) || agree < best) {
 			vds_profile_destroy(profile);
 			continue;
 		}

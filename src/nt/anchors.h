@@ -42,9 +42,17 @@ void vds_anchors_match(const struct vds_anchors *anchors,
 		       unsigned int *ret_agree, unsigned int *ret_differ);
 
 /*
- * The one profile among @entries that confirms all anchors (at least two).
- * *ret is NULL if there is none, or more than one; *ret_agree says how many
- * anchors it confirms. Errors: those of loading.
+ * The base that the first anchor in @profile gives the kernel; 0 if there is
+ * none, or if it isn't where an image can begin.
+ */
+uint64_t vds_anchors_base(const struct vds_anchors *anchors,
+			  const struct vds_profile *profile);
+
+/*
+ * The one profile among @entries that confirms all anchors: at least two, or
+ * three if @base is 0 and one of them has to give it. *ret is NULL if there is
+ * none, or more than one; *ret_agree says how many anchors it confirms. Errors:
+ * those of loading.
  */
 struct vds_error *vds_anchors_find(const struct vds_anchors *anchors,
 				   uint64_t base,

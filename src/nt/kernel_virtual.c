@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "nt/anchors.h"
 #include "nt/copies.h"
+#include "nt/discover.h"
 #include "nt/infer.h"
 #include "nt/kernel_profile.h"
 #include "nt/kuser.h"
@@ -58,6 +59,42 @@ static void open_space(struct vds_kernel *kernel)
 	kernel->dtb_method = VDS_DTB_NONE;
 }
 
+/* Pages of blocks that are looked at; many may show the same bytes. */
+#define MAX_PAGES (1u << 18)
+
+/* A block that begins as the kernel's image does. */
+static bool find_header(struct vds_kernel *kernel)
+{
+	struct vds_pe_identity pe;
+	unsigned int pages = 0;
+	for (size_t i = 0; i < kernel->space.num_blocks; i++) {
+		const struct vds_virtual_block *b = &kernel->space.blocks[i];
+		uint64_t va = (b->va + VDS_PAGE_MASK) & ~VDS_PAGE_MASK;
+		uint8_t magic[2];
+		for (; va - b->va < b->len && pages++ < MAX_PAGES;
+		     va += VDS_PAGE_SIZE) {
+			if (!(va >> 63) ||
+			    vds_space_read(&kernel->space, NULL, va, magic,
+					   sizeof(magic)) ||
+			    magic[0] != 'M' || magic[1] != 'Z' ||
+			    !vds_kernel_check_base(&kernel->space, NULL, va,
+						   &pe))
+				continue;
+			kernel->base = va;
+			kernel->base_how = "image header";
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct vds_error *no_base(void)
+{
+	return vds_error_create(VDS_ERROR_NO_KERNEL,
+				"no Windows kernel found: neither driver list nor debugger data block nor a kernel's header nor the addresses of globals say where it is (--kernel-base)");
+}
+
+/* 0 and no error: the profile has to tell. */
 static struct vds_error *find_base(struct vds_kernel *kernel,
 				   const struct vds_kernel_options *options)
 {
@@ -81,9 +118,8 @@ static struct vds_error *find_base(struct vds_kernel *kernel,
 	} else if (anchors.kernel_base) {
 		kernel->base = anchors.kernel_base;
 		kernel->base_how = "debugger data block";
-	} else {
-		return vds_error_create(VDS_ERROR_NO_KERNEL,
-					"no Windows kernel found: neither a driver list nor a debugger data block says where it is (--kernel-base)");
+	} else if (!find_header(kernel) && anchors.count < 3) {
+		return no_base();
 	}
 	return NULL;
 }
@@ -131,6 +167,8 @@ static struct vds_error *identify(struct vds_kernel *kernel)
 {
 	struct vds_space *space = &kernel->space;
 	struct vds_pe_identity pe = {0};
+	if (!kernel->base)
+		return NULL;
 	kernel->size = vds_image_hints(kernel->image)->kernel_size;
 	enum vds_why why = vds_pe_identify(read_space, space, kernel->base,
 					   &pe);
@@ -172,8 +210,10 @@ static void forget_symbols(struct vds_kernel *kernel)
 
 /* The globals say that this is the kernel's own profile. */
 static struct vds_error *identify_by_profile(struct vds_kernel *kernel,
+					     const struct vds_anchors *anchors,
 					     unsigned int agree)
 {
+	uint64_t base = vds_anchors_base(anchors, kernel->profile);
 	const struct vds_profile_identity *id =
 		vds_profile_identity(kernel->profile);
 	char *how = vds_arena_printf(
@@ -189,6 +229,10 @@ static struct vds_error *identify_by_profile(struct vds_kernel *kernel,
 	snprintf(kernel->pdb.guid, sizeof(kernel->pdb.guid), "%s", id->guid);
 	kernel->pdb.age = id->age;
 	kernel->pdb_how = "addresses";
+	if (!kernel->base) {
+		kernel->base = base;
+		kernel->base_how = "addresses";
+	}
 	kernel->profile_exact = true;
 	return vds_kernel_infer(kernel, "PDB of the kernel", kernel->base, how,
 				check);
@@ -209,9 +253,13 @@ static struct vds_error *load_file(struct vds_kernel *kernel,
 		err = vds_kernel_bind_profile(kernel, profile, tlb);
 	if (err || kernel->profile_exact)
 		return err;
-	vds_anchors_match(anchors, profile, kernel->base, &agree, &differ);
-	if (!kernel->pdb.guid[0] && agree >= 2 && !differ)
-		return identify_by_profile(kernel, agree);
+	uint64_t base = kernel->base ? kernel->base :
+				       vds_anchors_base(anchors, profile);
+	vds_anchors_match(anchors, profile, base, &agree, &differ);
+	if (!kernel->pdb.guid[0] && agree >= (kernel->base ? 2 : 3) && !differ)
+		return identify_by_profile(kernel, anchors, agree);
+	if (!kernel->base)
+		return no_base();
 	if (options->exact_only)
 		return vds_error_prefix(vds_store_no_profile(&want),
 					"%s is of another kernel",
@@ -290,7 +338,7 @@ static struct vds_error *load_by_anchors(struct vds_kernel *kernel,
 		return err;
 	*ret_found = true;
 	err = vds_kernel_bind_profile(kernel, profile, tlb);
-	return err ? err : identify_by_profile(kernel, agree);
+	return err ? err : identify_by_profile(kernel, anchors, agree);
 }
 
 static struct vds_error *load_from_store(struct vds_kernel *kernel,
@@ -320,6 +368,8 @@ static struct vds_error *load_from_store(struct vds_kernel *kernel,
 		err = load_by_anchors(kernel, store, &want, anchors, tlb,
 				      &found);
 	}
+	if (!err && !found && !kernel->base)
+		err = no_base();
 	if (!err && !found)
 		err = options->exact_only ? vds_store_no_profile(&want) :
 			load_nearest(kernel, store, &want, anchors, tlb);
@@ -349,6 +399,11 @@ vds_kernel_open_virtual(struct vds_kernel *kernel,
 		      load_from_store(kernel, options, &anchors, tlb);
 	if (err)
 		return err;
+	if (!kernel->size) {
+		err = identify(kernel);	/* the base may be news */
+		if (err)
+			return err;
+	}
 	vds_anchors_bind(&anchors, kernel);
 	vds_kernel_symbol(kernel, VDS_S_PS_ACTIVE_PROCESS_HEAD,
 			  &kernel->process_head);

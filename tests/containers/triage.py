@@ -23,6 +23,7 @@ sys.path.insert(0, str(HERE))
 import run as golden  # noqa: E402
 import triage_dump as td  # noqa: E402
 
+KERNEL = "19041.928"
 # And the makes of dumps: with or without the kernel's image, whole or in pieces.
 PIECES = (0x58, 0x100, 0x9a8)
 KERNELS = {"19041.928": ((False, None), (True, PIECES)),
@@ -304,6 +305,25 @@ def check_identity(test, scene):
                 (scene.kernel["base"], "debugger data block"))
     test.expect("no drivers: PDB", row["kernel"]["pdb"]["guid"],
                 scene.kernel["pdb"]["guid"])
+    dump = td.Dump(scene.base, scene.kernel["size"], scene.symbols,
+                   scene.kernel["build"])
+    dump.add_block(scene.base + 0x123000, b"x" * 64)
+    row, = test.ask(write(test, "header-only.dmp", dump), "info")[0]
+    test.expect("header only: base", [row["kernel"][k] for k in (
+        "base", "base_method")], [scene.kernel["base"], "addresses"])
+    test.expect("header only: PDB", row["kernel"]["pdb"]["guid"],
+                scene.kernel["pdb"]["guid"])
+    dump = td.Dump(scene.base, scene.kernel["size"], {}, scene.kernel["build"])
+    scene.add_memory(dump, True)
+    row, = test.ask(write(test, "nothing-said.dmp", dump), "info")[0]
+    test.expect("nothing said: base", [row["kernel"][k] for k in (
+        "base", "base_method")], [scene.kernel["base"], "image header"])
+    dump = td.Dump(scene.base, scene.kernel["size"], {}, scene.kernel["build"])
+    dump.add_block(scene.base + 0x123000, b"x" * 64)
+    rows, _, end = test.ask(write(test, "nothing.dmp", dump), "info", code=4)
+    test.expect("nothing: why", ("no Windows kernel found" in end["message"],
+                                 rows[0]["image"]["dialect"]),
+                (True, "64-bit triage"))
     other = {name: rva + 0x40 for name, rva in scene.symbols.items()}
     dump = td.Dump(scene.base, scene.kernel["size"], other,
                    scene.kernel["build"])
@@ -317,6 +337,21 @@ def check_identity(test, scene):
     _, notes, _ = test.ask(write(test, "contradiction.dmp", dump), "info",
                            code=3)
     test.expect("header against block", "header_contradiction" in notes, True)
+
+
+def check_unlinked(test):
+    """A VAD that no tree leads to any more is shown by its node."""
+    image = test.bench.image("findings/unlinked-vad", KERNEL)
+    views = [r for r in test.ask(image, "ca")[0]
+             if r["part"].get("in_tree") is False]
+    test.expect("unlinked: there is one", len(views), 1)
+    row, = test.ask(image, "vadinfo", "--vad=" + views[0]["part"]["address"])[0]
+    for path in (("process", "pid"), ("vad", "start"), ("vad", "end"),
+                 ("section", "control_area")):
+        test.expect(f"unlinked: {path}", flat(row)[path],
+                    flat(views[0])[path])
+    test.expect("unlinked: PID", (row["process"]["pid"],
+                                  row["vad"].get("level")), (600, None))
 
 
 def check_refusals(test, image):
@@ -460,6 +495,7 @@ def main():
         scene = [check_scene(test, kernel) for kernel in KERNELS][0]
         check_copies(test, scene)
         check_identity(test, scene)
+        check_unlinked(test)
         dump = scene.dump()
         dump.add_kdbg()
         dump.add_block(0xffffa80000000000, bytes(64))
