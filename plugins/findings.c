@@ -33,6 +33,7 @@ enum {
 	COL_CA,
 	COL_FILE,
 	COL_NAME,
+	COL_CASE,
 	NUM_COLS,
 };
 
@@ -62,6 +63,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_CA] = VDS_COL_CONTROL_AREA(KEY | WIDE),
 	[COL_FILE] = VDS_COL_SECTION_FILE(WIDE),
 	[COL_NAME] = {"section.name", VDS_KIND_STR, WIDE, "Section name", NULL, "name of the section object", NULL},
+	[COL_CASE] = {"rule.case", VDS_KIND_STR, KEY | WIDE, "Case", NULL, "same-frame: what explains it: kuser, combined, clone, section, mdl, device, awe, large, rotate; unexplained", NULL},
 };
 
 static const struct vds_option options[] = {
@@ -244,6 +246,8 @@ struct vds_error *finding_emit(struct finding *f, struct vds_run *run,
 	v[COL_TACTIC] = vds_str(f->rule->tactic);
 	v[COL_TECHNIQUE] = vds_str(f->rule->technique);
 	v[COL_BENIGN] = vds_str(f->rule->benign);
+	if (f->which)
+		v[COL_CASE] = vds_str(f->which);
 	v[COL_MESSAGE] = vds_str(f->message);
 	v[COL_WHY] = why_of(run, f);
 	v[COL_EVIDENCE] = evidence_of(run, f);

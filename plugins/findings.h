@@ -28,6 +28,7 @@ struct finding {
 	const struct vds_section *section;
 	uint64_t eprocess;	/* without `process` */
 	const char *message;
+	const char *which;	/* of several cases of one rule, or NULL */
 	char evidence[MAX_EVIDENCE][VDS_RECORD_ID_SIZE];
 	size_t num_evidence;
 };

@@ -42,6 +42,19 @@ enum cause {
 	NUM_CAUSES,
 };
 
+static const char *const cases[NUM_CAUSES] = {
+	[CAUSE_UNKNOWN] = "unexplained",
+	[CAUSE_KUSER] = "kuser",
+	[CAUSE_COMBINED] = "combined",
+	[CAUSE_CLONE] = "clone",
+	[CAUSE_SECTION] = "section",
+	[CAUSE_MDL] = "mdl",
+	[CAUSE_DEVICE] = "device",
+	[CAUSE_AWE] = "awe",
+	[CAUSE_LARGE] = "large",
+	[CAUSE_ROTATE] = "rotate",
+};
+
 /* What proves it, as the row says it. */
 static const char *const causes[NUM_CAUSES] = {
 	[CAUSE_UNKNOWN] = "nothing explains it",
@@ -324,6 +337,7 @@ static struct vds_error *report(struct vds_run *run, const struct scene *scene,
 			finding_add(&f, "uncounted", "the PFN database counts fewer: the page may have changed hands while the image was taken");
 	}
 	f.process = p;
+	f.which = cases[cause];
 	f.message = vds_sprintf(
 		run, "%llu frames (the first 0x%llx, at 0x%llx) are memory of PID %u (at 0x%llx)%s, too, without a section: %s",
 		(unsigned long long)t->pages,

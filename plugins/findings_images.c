@@ -8,7 +8,7 @@
 #include <vadose/table.h>
 
 #include "findings.h"
-#include "page_diff.h"
+#include "image_change.h"
 
 /*
  * Bytes of a PE's headers in its first page, 0 if they can't be told. The field
@@ -230,6 +230,27 @@ static void look_elsewhere(struct vds_run *run, const struct scene *scene,
 	}
 }
 
+/* Where the changed code leads now: to memory of its own, or to a library. */
+static void add_target(struct finding *f, struct vds_run *run,
+		       const struct use *u)
+{
+	struct diff *d = vds_alloc(run, 1, sizeof(*d));
+	uint64_t target;
+	enum vds_why why;
+	bool image = false;
+	if (!d || vds_process_read(u->view.process, u->va & ~(uint64_t)(PAGE - 1),
+				   d->d.new, PAGE))
+		return;
+	d->va = u->va & ~(uint64_t)(PAGE - 1);
+	if (!find_jump(&u->view, d, (uint32_t)(u->va % PAGE), &target) ||
+	    !memory_at(&u->view, target, &why, &image))
+		return;
+	if (image && (target < u->vad->start || target > u->vad->end))
+		finding_add(f, "to_image", "it leads to another image");
+	else if (!image)
+		finding_add(f, "to_private", "it leads to memory of no image");
+}
+
 /* Processes that change one place in an image are told of in one row. */
 #define MANY 3
 
@@ -256,6 +277,8 @@ static struct vds_error *patched(struct vds_run *run,
 	if (!large && others.count >= MANY)
 		finding_add(&f, "many_processes",
 			    "at least three processes changed the same place");
+	if (!large)
+		add_target(&f, run, u);
 	if (large && !u->changed)
 		finding_add(&f, "not_compared",
 			    "the section's own pages are not in memory");
