@@ -190,7 +190,7 @@ def compare_ldrmodules(where, image, theirs):
         else:
             fail("%s: ldrmodules: only Volatility has %s" % (where, key))
     unlisted = {int(r["process.pid"]) for r in image.rows("pslist")
-                if r["seen.active_links"] == "false"}
+                if "active_links" not in r["process.sources"]}
     for key in set(ours) - set(theirs):
         via = image.via(key[0], hexes(ours[key], "module.base"))
         if key[0] in unlisted:
