@@ -124,7 +124,9 @@ def case_output(bench, args, name, scene, kernel, status, *arguments):
     """The whole output, byte for byte."""
     image = bench.image(scene, kernel)
     done = bench.run(image, arguments)
-    lines = expect_file(args.update, f"{name}.txt", done.stdout)
+    # Where this tree lies is nobody's concern.
+    got = done.stdout.replace(os.fsencode(PROFILES), b"profiles")
+    lines = expect_file(args.update, f"{name}.txt", got)
     if done.returncode != int(status):
         lines.append(f"exit status {done.returncode}, not {status}: "
                      f"{done.stderr.decode(errors='replace').strip()}")
