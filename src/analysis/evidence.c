@@ -29,6 +29,7 @@ struct scan {
 	const struct vds_process *any;
 	size_t num_views, words;
 	const struct vds_process **processes;	/* of each view; NULL: none */
+	struct vds_process *unlisted;	/* of each view, where it has one */
 	struct interval { uint64_t first, last; } *shown;
 	struct vds_section_page *pages;
 	struct vds_own_entry *entries;	/* of each view, a chunk long */
@@ -314,20 +315,28 @@ static void run(struct scan *s)
 }
 
 /*
- * By whose page tables a view is looked at: its process's; for kernel space,
- * those of any process, but a session's views are only in its own processes.
+ * By whose page tables a view is looked at: its process's, listed or not; for
+ * kernel space, those of any process, but a session's views are only in its own
+ * processes.
  */
-static const struct vds_process *onlooker(const struct scan *s,
-					  const struct vds_view *view)
+static const struct vds_process *onlooker(struct scan *s, size_t v)
 {
 	const struct vds_evidence_walk *w = s->walk;
+	const struct vds_view *view = w->views[v];
 	const struct vds_process *p;
+	if (view->space == VDS_SPACE_PROCESS && view->unlisted) {
+		/* Whoever read it did so by another task. */
+		s->unlisted[v] = *view->unlisted;
+		s->unlisted[v].task = s->any->task;
+		return &s->unlisted[v];
+	}
 	if (view->space == VDS_SPACE_PROCESS)
 		return w->process(w->process_ctx, view->process);
 	if (!view->has_session)
 		return s->any;
-	for (size_t i = 0; (p = w->process(w->process_ctx, i)); i++) {
-		if (!p->session_why && p->session == view->session &&
+	for (size_t i = 0; i < s->any->task->kernel->num_processes; i++) {
+		p = w->process(w->process_ctx, i);
+		if (p && !p->session_why && p->session == view->session &&
 		    !p->exited)
 			return p;
 	}
@@ -342,16 +351,17 @@ static bool prepare(struct scan *s)
 	s->chunk = VDS_MAX(VDS_MIN(MAX_ENTRIES / n, (size_t)CHUNK), (size_t)1);
 	s->processes = vds_malloc_array(n, sizeof(*s->processes));
 	s->shown = vds_malloc_array(n, sizeof(*s->shown));
+	s->unlisted = vds_malloc_array(n, sizeof(*s->unlisted));
 	s->entries = vds_malloc_array(n * s->chunk, sizeof(*s->entries));
 	s->pages = vds_malloc_array(CHUNK, sizeof(*s->pages));
 	s->sorted = vds_malloc_array(n, sizeof(*s->sorted));
 	s->mapped = vds_malloc_array(s->words, sizeof(*s->mapped));
 	s->copied = vds_malloc_array(s->words, sizeof(*s->copied));
-	if (!s->processes || !s->shown || !s->entries || !s->pages ||
-	    !s->sorted || !s->mapped || !s->copied)
+	if (!s->processes || !s->unlisted || !s->shown || !s->entries ||
+	    !s->pages || !s->sorted || !s->mapped || !s->copied)
 		return false;
 	for (size_t v = 0; v < n; v++) {
-		s->processes[v] = onlooker(s, w->views[v]);
+		s->processes[v] = onlooker(s, v);
 		vds_view_extent(w->views[v], &s->shown[v].first,
 				&s->shown[v].last);
 	}
@@ -368,6 +378,7 @@ struct vds_error *vds_evidence_walk(struct vds_evidence_walk *walk)
 	if (!err)
 		run(&s);
 	free(s.processes);
+	free(s.unlisted);
 	free(s.shown);
 	free(s.entries);
 	free(s.pages);

@@ -9,10 +9,7 @@
 
 #include "analysis/grade.h"
 #include "analysis/views.h"
-#include "base/bytes.h"
-#include "base/util.h"
-#include "image/format.h"
-#include "nt/kernel.h"
+#include "fuzz_kernel.h"
 #include "nt/process.h"
 #include "nt/section_names.h"
 #include "nt/task.h"
@@ -20,25 +17,6 @@
 #include "vadose/vad.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define BASE UINT64_C(0xffff800000000000)
-#define PAGES 16
-#define MEMORY ((size_t)PAGES * 4096)
-/* Tables for BASE, one page a level, behind the memory. */
-#define TABLES MEMORY
-#define TOTAL (MEMORY + 4 * 4096)
-
-#define BIND(k, id, off, bytes)                                              \
-	((k)->binding.fields[VDS_F_##id] = (struct vds_field){               \
-		 .offset = (off), .size = (bytes), .present = true})
-#define BIND_BITS(k, id, off, bytes, pos, len)                               \
-	((k)->binding.fields[VDS_F_##id] = (struct vds_field){               \
-		 .offset = (off), .size = (bytes), .bit_pos = (pos),         \
-		 .bit_len = (len), .present = true})
-#define SIZE(k, id, bytes) ((k)->binding.sizes[VDS_R_##id] = (bytes))
-#define SYMBOL_AT(k, id, rva)                                                \
-	((k)->binding.has_symbol[VDS_S_##id] = true,                         \
-	 (k)->binding.rvas[VDS_S_##id] = (rva))
 
 static void bind_processes(struct vds_kernel *k)
 {
@@ -155,28 +133,6 @@ static void bind_objects(struct vds_kernel *k)
 	SYMBOL_AT(k, OB_TYPE_INDEX_TABLE, 0x80);
 }
 
-static size_t read_memory(const struct vds_image *image, uint64_t source,
-			  void *buf, size_t len, bool sequential)
-{
-	(void)sequential;
-	if (source >= TOTAL)
-		return 0;
-	len = VDS_MIN(len, TOTAL - (size_t)source);
-	memcpy(buf, (const uint8_t *)image->ctx + source, len);
-	return len;
-}
-
-/* BASE is slot 256 of the top table and slot 0 of the others. */
-static void put_tables(uint8_t *memory)
-{
-	vds_put_le64(memory + TABLES + 256 * 8, (TABLES + 0x1000) | 0x63);
-	vds_put_le64(memory + TABLES + 0x1000, (TABLES + 0x2000) | 0x63);
-	vds_put_le64(memory + TABLES + 0x2000, (TABLES + 0x3000) | 0x63);
-	for (uint64_t i = 0; i < PAGES; i++)
-		vds_put_le64(memory + TABLES + 0x3000 + 8 * i,
-			     i * 4096 | 0x63);
-}
-
 static void walk_process(const struct vds_process *process)
 {
 	struct vds_vad_iter *it = vds_vad_iterate(process);
@@ -258,41 +214,16 @@ static void walk(struct vds_kernel *kernel)
 	vds_task_deinit(&task);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void bind(struct vds_kernel *kernel)
 {
-	uint8_t *memory = calloc(1, TOTAL);
-	struct vds_image image = {.path = "fuzz", .format = "raw",
-				  .dialect = "", .read = read_memory,
-				  .ctx = memory};
-	struct vds_kernel *kernel = calloc(1, sizeof(*kernel));
-
-	if (!memory || !kernel || size > MEMORY)
-		goto out;
-	memcpy(memory, data, size);
-	put_tables(memory);
-	vds_arena_init(&image.arena, 0);
-	if (vds_image_add_range(&image, 0, TOTAL, 0, VDS_RANGE_DATA) ||
-	    vds_ranges_finish(&image.ranges, &image.num_ranges,
-			      &image.notes) ||
-	    vds_range_index_init(&image.index, image.ranges, image.num_ranges))
-		abort();
-	kernel->image = &image;
-	kernel->base = BASE;
-	kernel->space = (struct vds_space){.image = &image, .dtb = TABLES,
-					   .levels = 4, .id = 1};
 	bind_processes(kernel);
 	bind_vads(kernel);
 	bind_sections(kernel);
 	bind_objects(kernel);
-	walk(kernel);
-	vds_notes_deinit(&kernel->notes);
-	vds_arena_deinit(&kernel->arena);
-	vds_range_index_deinit(&image.index);
-	free(image.ranges);
-	vds_notes_deinit(&image.notes);
-	vds_arena_deinit(&image.arena);
-out:
-	free(kernel);
-	free(memory);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	fuzz_kernel(data, size, bind, walk);
 	return 0;
 }
