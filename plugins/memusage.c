@@ -9,6 +9,7 @@
 #include <vadose/columns.h>
 #include <vadose/pfn.h>
 #include <vadose/plugin.h>
+#include <vadose/record.h>
 #include <vadose/section.h>
 
 #define PAGE 4096
@@ -36,7 +37,7 @@ enum {
 };
 
 static const struct vds_column columns[NUM_COLS] = {
-	[COL_OWNER] = {"owner.kind", VDS_KIND_STR, VDS_COLUMN_KEY, "Owner", NULL, "section, process, page-table, system, none or unknown", NULL},
+	[COL_OWNER] = {"owner.kind", VDS_KIND_STR, VDS_COLUMN_KEY, "Owner", NULL, "section, process, page-table, system, none or unknown; no-entry: pages of the image whose entry in the PFN database can't be had. All sizes add up to physical memory", NULL},
 	[COL_CA] = {"section.control_area", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Control area", NULL, "section that owns the pages", NULL},
 	[COL_BACKING] = VDS_COL_BACKING(0),
 	[COL_FILE] = VDS_COL_SECTION_FILE(0),
@@ -56,7 +57,7 @@ static const struct vds_column columns[NUM_COLS] = {
 };
 
 static const struct vds_option options[] = {
-	{"owner", VDS_OPTION_ENUM, 0, "KIND", NULL, "section|process|page-table|system|none|unknown", "only this kind of owner"},
+	{"owner", VDS_OPTION_ENUM, 0, "KIND", NULL, "section|process|page-table|system|none|unknown|no-entry", "only this kind of owner"},
 };
 
 /* Pages of one owner. */
@@ -64,6 +65,7 @@ struct tally {
 	uint64_t kind, id;	/* id: control area, or process index + 1 */
 	uint64_t lists[NUM_LISTS];
 	uint64_t shared;
+	uint64_t in_image;	/* of them, those that the image has */
 };
 
 struct tallies {
@@ -100,6 +102,7 @@ static void merge(struct tallies *t)
 		for (size_t k = 0; k < NUM_LISTS; k++)
 			last->lists[k] += t->list[i].lists[k];
 		last->shared += t->list[i].shared;
+		last->in_image += t->list[i].in_image;
 	}
 	t->count = kept;
 }
@@ -146,6 +149,7 @@ static bool count_frame(struct vds_run *run, const struct context *c,
 	if (!tally)
 		return false;
 	tally->lists[pfn.list]++;
+	tally->in_image += vds_physical_has(run, frame * PAGE);
 	tally->shared += pfn.list == VDS_LIST_ACTIVE && pfn.share_count > 1;
 	return true;
 }
@@ -229,6 +233,23 @@ static struct vds_error *emit(struct vds_run *run, const struct tally *t)
 	return vds_emit(run, v);
 }
 
+/* Pages of the image that the PFN database says nothing of: the rest. */
+static struct vds_error *emit_rest(struct vds_run *run,
+				   const struct tallies *all)
+{
+	const char *wanted = vds_option_str(run, "owner");
+	uint64_t total = vds_physical_size(run) / PAGE;
+	for (size_t i = 0; i < all->count; i++)
+		total -= all->list[i].in_image < total ?
+				 all->list[i].in_image : total;
+	if (!total || (wanted && strcmp(wanted, "no-entry")))
+		return NULL;
+	return vds_emit(run, (struct vds_value[NUM_COLS]){
+		[COL_OWNER] = vds_str("no-entry"),
+		[COL_SIZE] = pages(total),
+	});
+}
+
 static struct vds_error *report(struct vds_run *run, const struct context *c,
 				size_t count)
 {
@@ -249,7 +270,7 @@ static struct vds_error *report(struct vds_run *run, const struct context *c,
 		if (err)
 			return err;
 	}
-	return NULL;
+	return emit_rest(run, &all);
 }
 
 static struct vds_error *run_memusage(struct vds_run *run,

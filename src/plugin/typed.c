@@ -325,6 +325,22 @@ uint64_t vds_physical_end(const struct vds_run *run)
 	return vds_image_end(run->session->kernel->image);
 }
 
+uint64_t vds_physical_size(const struct vds_run *run)
+{
+	size_t count;
+	const struct vds_range *ranges =
+		vds_image_ranges(run->session->kernel->image, &count);
+	uint64_t size = 0;
+	for (size_t i = 0; i < count; i++)
+		size += ranges[i].len;
+	return size;
+}
+
+bool vds_physical_has(const struct vds_run *run, uint64_t pa)
+{
+	return vds_image_range_at(run->session->kernel->image, pa) != NULL;
+}
+
 void vds_translate(struct vds_run *run, const struct vds_process *process,
 		   uint64_t va, struct vds_translation *ret)
 {

@@ -15,7 +15,7 @@ class Machine:
 
     def __init__(self, vadose, profiles, image, manifest):
         self.command = [vadose, "-f", image, "-q", "-s", profiles]
-        self.manifest = manifest
+        self.manifest, self.image = manifest, image
         self.failures = base.Failures()
         self.runner = base.Runner(vadose, None, image)
         self.profiles = profiles
@@ -134,6 +134,10 @@ def check_memusage(m):
         m.failures.equal("frames of " + area, sizes.pop(area, 0) // 4096,
                          len(section["frames"]))
     m.failures.equal("sections beside", sizes, {})
+    # Every page of the image is in one row.
+    m.failures.equal("sum of all", sum(row["memory"]["size"] for row in rows),
+                     os.path.getsize(m.image))
+    rows = [row for row in rows if row["owner"]["kind"] != "no-entry"]
     for row in rows:
         memory = row["memory"]
         total = sum(memory[key] for key in (
