@@ -51,6 +51,13 @@ static const char *title_of(const struct vds_column *column)
 	return dot ? dot + 1 : column->name;
 }
 
+static bool is_shown(const struct vds_schema *schema, size_t i)
+{
+	return schema->visible[i] &&
+	       (!(schema->columns[i].flags & VDS_COLUMN_WIDE) ||
+		schema->asked[i]);
+}
+
 static struct vds_error *begin(struct vds_render *render, struct vds_str *out)
 {
 	const struct vds_schema *schema = render->info->schema;
@@ -59,13 +66,16 @@ static struct vds_error *begin(struct vds_render *render, struct vds_str *out)
 	if (!state)
 		return &vds_enomem;
 	render->state = state;
+	bool only_groups = true;
+	for (size_t i = 0; i < schema->num_columns; i++)
+		only_groups &= !is_shown(schema, i) ||
+			       (schema->columns[i].flags & VDS_COLUMN_GROUP);
 	for (size_t i = 0; i < schema->num_columns; i++) {
 		uint32_t flags = schema->columns[i].flags;
-		state->shown[i] = schema->visible[i] &&
-				  (!(flags & VDS_COLUMN_WIDE) ||
-				   schema->asked[i]);
+		state->shown[i] = is_shown(schema, i);
+		/* Without anything below them they are columns like others. */
 		state->grouped[i] = state->shown[i] && !schema->vertical &&
-				    (flags & VDS_COLUMN_GROUP);
+				    !only_groups && (flags & VDS_COLUMN_GROUP);
 		state->has_groups |= state->grouped[i];
 		if (state->shown[i] && !state->grouped[i])
 			state->last = i;
