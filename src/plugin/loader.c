@@ -101,9 +101,7 @@ struct vds_error *vds_loader_path(struct vds_registry *registry,
 		return NULL;
 	for (size_t i = 0; !err && !*ret && i < registry->num_dirs; i++) {
 		const char *dir = registry->dirs[i];
-		if (VDS_MODULES)
-			err = path_with(registry, dir, name, MODULE_SUFFIX,
-					ret);
+		err = path_with(registry, dir, name, MODULE_SUFFIX, ret);
 		if (!err && !*ret)
 			err = path_with(registry, dir, name, SCRIPT_SUFFIX,
 					ret);
@@ -123,7 +121,7 @@ static struct vds_error *list_dir(struct vds_registry *registry,
 	struct dirent *entry;
 	size_t first = names->count;
 	while (d && (entry = readdir(d))) {
-		if (!(VDS_MODULES && stem(entry->d_name, MODULE_SUFFIX)) &&
+		if (!stem(entry->d_name, MODULE_SUFFIX) &&
 		    !stem(entry->d_name, SCRIPT_SUFFIX))
 			continue;
 		if (names->count == names->cap) {
@@ -172,6 +170,7 @@ static struct vds_error *refuse(struct vds_registry *registry,
 	return entry->refusal && entry->mend ? NULL : &vds_enomem;
 }
 
+#if VDS_MODULES
 /* Why the ABI in the header can't be served, or NULL; *ret_mend what to do. */
 static const char *abi_fault(struct vds_registry *registry,
 			     const struct vds_abi_header *abi,
@@ -198,6 +197,8 @@ static const char *abi_fault(struct vds_registry *registry,
 		return "the size in its descriptor is impossible";
 	return NULL;
 }
+
+#endif
 
 /* Why the descriptor can't be used, or NULL. */
 static const char *descriptor_fault(const struct vds_plugin *plugin,
@@ -300,16 +301,6 @@ static struct vds_error *open_module(struct vds_registry *registry,
 		return &vds_enomem;
 	return accept(registry, entry, plugin);
 }
-#else
-static struct vds_error *open_module(struct vds_registry *registry,
-				     const char *symbol, size_t size,
-				     struct vds_plugin_entry *entry)
-{
-	(void)symbol;
-	(void)size;
-	return refuse(registry, entry, "this vadose was built without modules",
-		      "build the plugin in (plugins/meson.build)");
-}
 #endif
 
 static void hash(const void *data, size_t len, char out[VDS_SHA256_HEX_SIZE])
@@ -334,6 +325,7 @@ static bool is_taken(const struct vds_registry *registry,
 	return false;
 }
 
+#if VDS_MODULES
 static struct vds_error *load_module(struct vds_registry *registry,
 				     struct vds_plugin_entry *entry,
 				     const char *data, size_t len)
@@ -354,6 +346,17 @@ static struct vds_error *load_module(struct vds_registry *registry,
 		return refuse(registry, entry, fault, mend);
 	return open_module(registry, symbol, abi.size, entry);
 }
+#else
+static struct vds_error *load_module(struct vds_registry *registry,
+				     struct vds_plugin_entry *entry,
+				     const char *data, size_t len)
+{
+	(void)data;
+	(void)len;
+	return refuse(registry, entry, "this vadose was built without modules",
+		      "build the plugin in (plugins/meson.build)");
+}
+#endif
 
 /* A default that isn't of its option's kind; NULL if all are. */
 static struct vds_error *try_defaults(const struct vds_plugin *plugin)
