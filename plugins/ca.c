@@ -75,7 +75,7 @@ static const struct vds_column columns[NUM_COLS] = {
 };
 
 static const struct vds_option options[] = {
-	{"address", VDS_OPTION_UINTS, 0, "ADDR", NULL, NULL, "only these control areas"},
+	{"address", VDS_OPTION_UINTS, VDS_OPTION_POSITIONAL, "ADDR", NULL, NULL, "only these control areas"},
 	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL, "only control areas whose file name matches"},
 };
 

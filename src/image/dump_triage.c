@@ -19,6 +19,8 @@
 #include "base/util.h"
 
 #define BLOCK_ENTRY 16		/* TRIAGE_DATA_BLOCK */
+/* A hundred times what the largest dumps have. */
+#define MAX_BLOCKS (1u << 18)
 
 struct vds_error *vds_triage_check(const struct vds_triage *t, uint64_t at,
 				   const char *field, uint64_t offset,
@@ -84,6 +86,12 @@ static struct vds_error *add_data_blocks(struct vds_triage *t)
 		count * BLOCK_ENTRY);
 	if (err || !table)
 		return err;
+	if (count > MAX_BLOCKS)
+		return vds_error_create(VDS_ERROR_FORMAT,
+					"triage dump: DataBlocksCount at offset 0x%llx is 0x%llx, more than 0x%x",
+					(unsigned long long)(t->at +
+						VDS_TRIAGE_NUM_BLOCKS),
+					(unsigned long long)count, MAX_BLOCKS);
 	for (uint64_t i = 0; i < count && !err; i++) {
 		uint8_t entry[BLOCK_ENTRY];
 		uint64_t at = table + BLOCK_ENTRY * i;

@@ -10,6 +10,17 @@
  */
 #define MAX_TIME_APART (UINT64_C(600) * 10000000)
 
+#define MACHINE_AMD64 0x8664
+
+static void check_machine(struct vds_kernel *kernel,
+			  const struct vds_image_hints *hints)
+{
+	if (hints->machine && hints->machine != MACHINE_AMD64)
+		vds_note(&kernel->notes, "hint_machine", hints->machine,
+			 "the container says machine 0x%04x, but its kernel is of x64 (0x8664)",
+			 hints->machine);
+}
+
 static void check_build(struct vds_kernel *kernel,
 			const struct vds_image_hints *hints)
 {
@@ -71,6 +82,7 @@ static void check_address(struct vds_kernel *kernel, bool said, uint64_t hint,
 void vds_kernel_check_hints(struct vds_kernel *kernel)
 {
 	const struct vds_image_hints *hints = vds_image_hints(kernel->image);
+	check_machine(kernel, hints);
 	check_build(kernel, hints);
 	check_time(kernel, hints);
 	check_dtb(kernel, hints);

@@ -249,7 +249,7 @@ static struct vds_error *discover(struct opening *o, bool thorough)
 
 #define MACHINE_AMD64 0x8664
 
-/* What the container says of the machine, before time is spent on it. */
+/* What the container says of the machine: why there is no kernel of x64. */
 static struct vds_error *refuse_machine(const struct vds_image *image)
 {
 	uint16_t machine = vds_image_hints(image)->machine;
@@ -332,13 +332,22 @@ struct vds_error *vds_kernel_open(const struct vds_image *image,
 	if (!err) {
 		o.kernel->image = image;
 		o.kernel->kuser.why = VDS_NOT_APPLICABLE;	/* until found */
-		err = refuse_machine(image);
 	}
-	bool is_virtual = !err && vds_image_is_virtual(image);
+	bool is_virtual = vds_image_is_virtual(image);
+	if (!err && is_virtual)
+		err = refuse_machine(image);
 	if (!err)
 		err = is_virtual ? vds_kernel_open_virtual(o.kernel, options,
 							   o.tlb) :
 				   find_kernel(&o);
+	/* Containers err; but where nothing was found, they may well be right. */
+	if (err && err->code == VDS_ERROR_NO_KERNEL) {
+		struct vds_error *other = refuse_machine(image);
+		if (other) {
+			vds_error_destroy(err);
+			err = other;
+		}
+	}
 	if (!err) {
 		if (!is_virtual)
 			find_mask(&o);

@@ -29,6 +29,7 @@ WRONG = (
     ("time", 0xfa8, "<Q", 130000000000000000, "hint_system_time"),
     ("CR3", 0x10, "<Q", 0x3000, "hint_dtb"),
     ("CR3 beyond memory", 0x10, "<Q", 0x7ffffff000, "hint_dtb"),
+    ("machine", 0x30, "<I", 0x14c, "hint_machine"),
     ("process list", 0x28, "<Q", 0xfffff80002a01230, "hint_address"),
 )
 # The same, but nothing is wrong.
@@ -58,6 +59,7 @@ class Test:
     def ask(self, image, plugin):
         done = self.bench.run(image, ["-r", "ndjson", plugin])
         rows = golden.records(done.stdout)
+        self.message = rows[-1]["run"].get("message") or ""
         return (done.returncode,
                 [r for r in rows[1:-1] if r["kind"] != "note"],
                 [r["note"]["kind"] for r in rows if r["kind"] == "note"])
@@ -114,9 +116,14 @@ def check(test):
                                                     "process_head")],
                     [test.info["kernel"][k] for k in ("base", "build",
                                                       "process_head")])
-    image = test.dump("x86.dmp", [(0x30, "<I", 0xaa64)])
+    # Another machine's memory: no tables of x64 lead to a kernel in it.
+    image = test.dump("arm64.dmp", [(0x30, "<I", 0xaa64)])
+    with open(image, "r+b") as out:
+        out.seek(0x2000)
+        out.write(bytes(test.raw.stat().st_size))
     code, rows, _ = test.ask(image, "info")
     test.expect("ARM64", (code, rows[0]["image"]["machine"]), (4, "arm64"))
+    test.expect("ARM64: why", "(ARM64); only x64" in test.message, True)
 
 
 def main():
