@@ -127,6 +127,16 @@ bool choice_has(struct vds_run *run, const struct vds_sharing *sharing,
 	       has_selected(run, sharing, group);
 }
 
+bool choice_of_views(struct vds_run *run)
+{
+	return vds_option_uint(run, "min-views") > 1 ||
+	       vds_option_uint(run, "min-processes") > 1 ||
+	       vds_option_set(run, "writable") ||
+	       vds_option_set(run, "executable") ||
+	       vds_option_set(run, "cross-session") ||
+	       choice_of_processes(run);
+}
+
 bool choice_has_section(const struct vds_run *run,
 			const struct vds_section_names *names,
 			const struct vds_section *section)

@@ -27,6 +27,9 @@ bool choice_has(struct vds_run *run, const struct vds_sharing *sharing,
 		const struct vds_section_names *names,
 		const struct vds_share_group *group);
 
+/* Filters that ask for views leave no section that has none. */
+bool choice_of_views(struct vds_run *run);
+
 /* The same for a section that no view leads to. */
 bool choice_has_section(const struct vds_run *run,
 			const struct vds_section_names *names,

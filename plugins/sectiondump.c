@@ -21,6 +21,7 @@
 
 #include "assemble.h"
 #include "choice.h"
+#include "sources.h"
 
 #define PAGE UINT64_C(4096)
 /* Longer files end with their last page that is there. */
@@ -84,6 +85,7 @@ static const struct vds_column columns[NUM_COLS] = {
 static const struct vds_option options[] = {
 	{"dump", VDS_OPTION_STR, VDS_OPTION_REQUIRED, "DIR", NULL, NULL, "folder to write to; made if it doesn't exist"},
 	CHOICE_OPTIONS("1"),
+	SOURCES_OPTION,
 	{"copies", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "where the shared page is not in memory, take a process's own copy (marked in the map)"},
 	{"limit-size", VDS_OPTION_SIZE, 0, NULL, "16G", NULL, "write no more than this of one section; the rest is left out and said so"},
 	{"max-pages", VDS_OPTION_UINT, 0, "N", "1048576", NULL, "pages looked at in one section; the rest is one row"},
@@ -98,6 +100,7 @@ struct target {
 struct context {
 	const struct vds_sharing *sharing;
 	const struct vds_section_names *names;
+	uint32_t wanted;	/* sources whose sections are written */
 	struct target *targets;
 	size_t num_targets;
 	int folder;
@@ -338,7 +341,9 @@ static void choose_viewed(struct vds_run *run, struct context *c)
 		for (; g < sharing->num_groups &&
 		       sharing->groups[g].control_area == area; g++) {
 			wanted |= choice_has(run, sharing, c->names,
-					     &sharing->groups[g]);
+					     &sharing->groups[g]) &&
+				  sources_know(sharing, &sharing->groups[g],
+					       c->wanted);
 			t.num_views += sharing->groups[g].num_views;
 		}
 		if (area && wanted)
@@ -355,17 +360,33 @@ static bool is_target(const struct context *c, uint64_t control_area)
 	return false;
 }
 
+/* Sections without views, if a source that was asked for knows them. */
+static void choose_seen(struct vds_run *run, struct context *c)
+{
+	for (size_t i = 0; i < c->sharing->num_sections; i++) {
+		const struct vds_seen_section *seen =
+			&c->sharing->sections[i];
+		if (!seen->in_groups && seen->sources & c->wanted &&
+		    choice_has_section(run, c->names, seen->section))
+			c->targets[c->num_targets++] = (struct target){
+				.control_area = seen->control_area};
+	}
+}
+
 /* Also the sections of --address that no view leads to. */
 static struct vds_error *choose(struct vds_run *run, struct context *c)
 {
 	size_t n;
 	const uint64_t *list = vds_option_uints(run, "address", &n);
 	const struct vds_process *any = vds_process_at(run, 0);
-	c->targets = vds_alloc(run, c->sharing->num_groups + n + 1,
+	c->targets = vds_alloc(run, c->sharing->num_groups +
+					    c->sharing->num_sections + n + 1,
 			       sizeof(*c->targets));
 	if (!any || !c->targets)
 		return &vds_enomem;
 	choose_viewed(run, c);
+	if (!choice_of_views(run))
+		choose_seen(run, c);
 	for (size_t i = 0; i < n; i++) {
 		const struct vds_section *section = is_target(c, list[i]) ?
 			NULL : vds_section_at(any, list[i]);
@@ -392,7 +413,7 @@ static struct vds_error *open_folder(struct vds_run *run, int *ret)
 static struct vds_error *run_sectiondump(struct vds_run *run,
 					 const struct vds_process *process)
 {
-	struct vds_sharing_options how = {.listed = true};
+	struct vds_sharing_options how = {0};
 	struct context c = {.folder = -1};
 	(void)process;
 	struct vds_error *err = choice_check(run, &how.physical);
@@ -400,9 +421,13 @@ static struct vds_error *run_sectiondump(struct vds_run *run,
 		return vds_error_create(VDS_ERROR_USAGE,
 					"--backing physical: device memory is no section's content");
 	if (!err)
-		err = vds_sharing_build(run, &how, &c.sharing);
+		err = sources_choose(run, true, &how, &c.wanted);
+	how.verify = VDS_VERIFY_NONE;
 	if (!err)
 		err = vds_section_names_load(run, &c.names);
+	how.names = c.names;
+	if (!err)
+		err = vds_sharing_build(run, &how, &c.sharing);
 	if (!err)
 		err = choose(run, &c);
 	if (!err)

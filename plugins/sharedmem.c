@@ -15,6 +15,7 @@
 #include <vadose/sharing.h>
 
 #include "choice.h"
+#include "sources.h"
 
 enum {
 	COL_SECTION_ID,
@@ -138,7 +139,7 @@ static const struct vds_column columns[NUM_COLS] = {
 static const struct vds_option options[] = {
 	CHOICE_OPTIONS("1"),
 	{"verify", VDS_OPTION_ENUM, 0, NULL, "pte", "none|pte", "how to grade the evidence: not, or by page tables"},
-	{"sources", VDS_OPTION_STRS, 0, "LIST", NULL, NULL, "rows of what these know: vad, views (the control areas' lists), system (space and sessions), cache, tree (of prototype PTEs), handles, pool (scans), all; without it vad,views,system, with --verify=none vad"},
+	SOURCES_OPTION,
 	{"pages", VDS_OPTION_FLAG, VDS_OPTION_ANSWERED_BY, NULL, NULL, "sharedpages", "page ranges instead of views: where they are, who maps them, who has copies (see: sharedpages --help)"},
 	{"dump", VDS_OPTION_STR, VDS_OPTION_ANSWERED_BY, "DIR", NULL, "sectiondump", "write the content of each section into this folder, once; rows are its map (see: sectiondump --help)"},
 };
@@ -157,22 +158,6 @@ struct context {
 	size_t num_shown;
 	uint32_t wanted;	/* sources whose knowledge makes rows */
 };
-
-/* The words of --sources. */
-static const struct {
-	const char *word;
-	uint32_t sources;
-} source_words[] = {
-	{"vad", VDS_VIEW_IN_TREE},
-	{"views", VDS_VIEW_IN_LIST},
-	{"system", VDS_VIEW_IN_SYSTEM | VDS_VIEW_IN_SESSION},
-	{"cache", VDS_VIEW_IN_CACHE},
-	{"tree", VDS_SECTION_IN_PROTOS},
-	{"handles", VDS_SOURCES_OBJECTS},
-	{"pool", VDS_SECTION_IN_POOL},
-	{"all", VDS_SOURCES_CHEAP | VDS_SECTION_IN_POOL},
-};
-#define NUM_SOURCE_WORDS (sizeof(source_words) / sizeof(source_words[0]))
 
 static int compare_areas(const void *pa, const void *pb)
 {
@@ -526,75 +511,6 @@ static struct vds_error *emit_section(struct vds_run *run, size_t index,
 	return vds_emit(run, v);
 }
 
-/* Filters that ask for views leave no section that has none. */
-static bool asks_for_views(struct vds_run *run)
-{
-	return vds_option_uint(run, "min-views") > 1 ||
-	       vds_option_uint(run, "min-processes") > 1 ||
-	       vds_option_set(run, "writable") ||
-	       vds_option_set(run, "executable") ||
-	       vds_option_set(run, "cross-session") ||
-	       choice_of_processes(run);
-}
-
-/* The source that the first @len bytes of @word name, or 0. */
-static uint32_t source_of(const char *word, size_t len)
-{
-	for (size_t k = 0; k < NUM_SOURCE_WORDS; k++) {
-		if (strlen(source_words[k].word) == len &&
-		    !strncmp(word, source_words[k].word, len))
-			return source_words[k].sources;
-	}
-	return 0;
-}
-
-/*
- * The sources that --sources names, with commas or in several options; *ret is
- * untouched without it.
- */
-static struct vds_error *read_sources(const struct vds_run *run, uint32_t *ret)
-{
-	size_t n;
-	const char *const *words = vds_option_strs(run, "sources", &n);
-	if (n)
-		*ret = 0;
-	for (size_t i = 0; i < n; i++) {
-		const char *word = words[i];
-		for (;; word++) {
-			size_t len = strcspn(word, ",");
-			uint32_t source = source_of(word, len);
-			if (!source)
-				return vds_error_create(VDS_ERROR_USAGE,
-							"--sources: '%.*s' is not vad, views, system, cache, tree, handles, pool or all",
-							(int)len, word);
-			*ret |= source;
-			word += len;
-			if (!*word)
-				break;
-		}
-	}
-	return NULL;
-}
-
-static struct vds_error *choose_sources(struct vds_run *run, struct context *c,
-					struct vds_sharing_options *how)
-{
-	bool verify = strcmp(vds_option_str(run, "verify"), "none") != 0;
-	how->verify = verify ? VDS_VERIFY_PTE : VDS_VERIFY_NONE;
-	c->wanted = VDS_VIEW_IN_TREE;
-	if (verify)
-		c->wanted |= VDS_VIEW_IN_LIST | VDS_VIEW_IN_SYSTEM |
-			     VDS_VIEW_IN_SESSION;
-	struct vds_error *err = read_sources(run, &c->wanted);
-	/* What makes no rows of its own still says what it knows of others. */
-	how->read = c->wanted & ~(uint32_t)VDS_VIEW_IN_TREE;
-	if (verify)
-		how->read |= VDS_SOURCES_CHEAP;
-	how->kernel_views = c->wanted & (VDS_SOURCES_KERNEL_VIEWS |
-					 VDS_VIEW_IN_LIST);
-	return err;
-}
-
 static struct vds_error *run_sharedmem(struct vds_run *run,
 				       const struct vds_process *process)
 {
@@ -602,8 +518,9 @@ static struct vds_error *run_sharedmem(struct vds_run *run,
 	struct context c = {0};
 	struct vds_sharing_options how = {0};
 	struct vds_error *err = choice_check(run, &how.physical);
+	bool verify = strcmp(vds_option_str(run, "verify"), "none") != 0;
 	if (!err)
-		err = choose_sources(run, &c, &how);
+		err = sources_choose(run, verify, &how, &c.wanted);
 	if (!err)
 		err = vds_section_names_load(run, &c.names);
 	how.names = c.names;
@@ -616,7 +533,7 @@ static struct vds_error *run_sharedmem(struct vds_run *run,
 				  &c.num_shown);
 	if (!err)
 		err = vds_parallel(run, c.num_shown, emit_group, &c);
-	if (!err && !asks_for_views(run))
+	if (!err && !choice_of_views(run))
 		err = vds_parallel(run, c.sharing->num_sections, emit_section,
 				   &c);
 	return err;

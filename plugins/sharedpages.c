@@ -14,6 +14,7 @@
 #include <vadose/sharing.h>
 
 #include "choice.h"
+#include "sources.h"
 
 #define PAGE 4096
 /* At most so many process ids stand in a row (bounded lines). */
@@ -88,6 +89,7 @@ static const struct vds_column columns[NUM_COLS] = {
 
 static const struct vds_option options[] = {
 	CHOICE_OPTIONS("2"),
+	SOURCES_OPTION,
 	{"max-pages", VDS_OPTION_UINT, 0, "N", "1048576", NULL, "pages looked at in one group; the rest is one row"},
 };
 
@@ -96,6 +98,7 @@ struct context {
 	const struct vds_section_names *names;
 	const size_t *shown;	/* indexes of groups to print */
 	size_t num_shown;
+	uint32_t wanted;	/* sources whose views have rows */
 };
 
 /* Frames that lie one behind the other. */
@@ -118,23 +121,33 @@ struct scan {
 	struct vds_value row[NUM_COLS];	/* cells of section and group */
 };
 
+/* The process of a view, in the table or not; NULL: kernel space. */
+static const struct vds_process *process_of(const struct scan *s,
+					    const struct vds_view *view)
+{
+	if (view->space != VDS_SPACE_PROCESS)
+		return NULL;
+	return view->unlisted ? view->unlisted :
+				vds_process_at(s->run, view->process);
+}
+
 static struct vds_value pids_of(const struct scan *s, const uint64_t *bits)
 {
 	uint64_t *pids = vds_alloc(s->run, MAX_PIDS, sizeof(*pids));
-	uint32_t n = 0, last = UINT32_MAX;
+	uint64_t last = 0;
+	uint32_t n = 0;
 	bool truncated = false;
 	for (size_t i = 0; pids && i < s->group->num_views; i++) {
-		uint32_t index = s->views[i]->process;
-		if (!(bits[i / 64] >> i % 64 & 1) || index == last)
+		const struct vds_process *process =
+			bits[i / 64] >> i % 64 & 1 ?
+				process_of(s, s->views[i]) : NULL;
+		if (!process || process->eprocess == last)
 			continue;
-		last = index;
+		last = process->eprocess;
 		truncated = n == MAX_PIDS;
 		if (truncated)
 			break;
-		const struct vds_process *process =
-			vds_process_at(s->run, index);
-		if (process)
-			pids[n++] = process->pid;
+		pids[n++] = process->pid;
 	}
 	return vds_ints(pids, n, truncated);
 }
@@ -315,6 +328,8 @@ static struct vds_error *emit_group(struct vds_run *run, size_t index,
 	struct scan *s = vds_alloc(run, 1, sizeof(*s));
 	if (!s)
 		return &vds_enomem;
+	if (!sources_know(c->sharing, group, c->wanted))
+		return NULL;
 	s->run = run;
 	s->group = group;
 	s->views = c->sharing->views + group->first_view;
@@ -338,14 +353,19 @@ static struct vds_error *emit_group(struct vds_run *run, size_t index,
 static struct vds_error *run_sharedpages(struct vds_run *run,
 					 const struct vds_process *process)
 {
-	struct vds_sharing_options how = {.listed = true};
+	struct vds_sharing_options how = {0};
 	struct context c = {0};
 	(void)process;
 	struct vds_error *err = choice_check(run, &how.physical);
 	if (!err)
-		err = vds_sharing_build(run, &how, &c.sharing);
+		err = sources_choose(run, true, &how, &c.wanted);
+	/* The same groups as sharedmem's; their pages say the grade. */
+	how.verify = VDS_VERIFY_NONE;
 	if (!err)
 		err = vds_section_names_load(run, &c.names);
+	how.names = c.names;
+	if (!err)
+		err = vds_sharing_build(run, &how, &c.sharing);
 	if (!err)
 		err = choice_list(run, c.sharing, c.names, &c.shown,
 				  &c.num_shown);

@@ -99,7 +99,7 @@ def check_section(case, section, rows, lost):
         expect(blocks <= present + 16 * PAGE, label, "is not sparse:", blocks)
 
 
-def check_sources(truth, by_area):
+def check_origins(truth, by_area):
     """What the map says where it had to ask somebody else."""
     areas = {s["label"]: "0x" + s["control_area"] for s in truth["sections"]}
 
@@ -138,7 +138,7 @@ def check_kernel(case, kernel):
              if "path" in r[0]["dump"]]
     expect(sorted(os.path.join(where, f) for f in os.listdir(where)) ==
            sorted(files), "files and rows differ")
-    check_sources(truth, by_area)
+    check_origins(truth, by_area)
     texts = {"data": [(0, b"A file that was open, "), (0x5ff8, b"read by t")],
              "plain": [(0x14000, b"shared memory without a name")]}
     for section in truth["sections"]:
@@ -172,6 +172,22 @@ def check_options(case):
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
             resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))))
     expect(not os.listdir(where), "half a file:", os.listdir(where))
+
+
+def check_sources(case, kernel):
+    """--sources: whose sections; one that only a handle leads to, too."""
+    truth = case.build("family", kernel)
+    areas = {s["label"]: "0x" + s["control_area"] for s in truth["sections"]}
+    _, rows = case.dump()
+    usual = {r["section"]["id"] for r in rows}
+    expect(areas["lonely"] not in usual and areas["bench"] in usual, "usual")
+    _, rows = case.dump("--sources", "vad,handles")
+    expect({r["section"]["id"] for r in rows} > usual and
+           any(r["section"]["id"] == areas["lonely"] for r in rows),
+           "--sources vad,handles")
+    _, rows = case.dump("--sources", "handles")
+    expect({r["section"]["id"] for r in rows} == {areas["lonely"]},
+           "--sources handles", {r["section"].get("name") for r in rows})
 
 
 def check_names(case, kernel):
@@ -210,6 +226,7 @@ def main():
         for kernel in sys.argv[4:]:
             check_kernel(case, kernels[kernel])
         check_options(case)
+        check_sources(case, kernels[sys.argv[4]])
         check_names(case, kernels[sys.argv[4]])
         check_hostile(case, kernels[sys.argv[4]])
     for text in failures[:30]:
