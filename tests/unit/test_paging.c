@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
+#include <string.h>
 
 #include "paging/space.h"
 #include "testmem.h"
@@ -158,6 +159,50 @@ START_TEST(large_pages_ignore_the_pat_bit)
 	put_entry(&world, DTB, 4, VA, 0x2000 | 0xe3);
 	vds_tlb_clear(world.tlb);
 	ck_assert_int_eq(translate(&world, VA, &pa), VDS_BAD_DATA);
+	world_deinit(&world);
+}
+END_TEST
+
+/* _i: a bit per level above the last, of the right that it takes away. */
+START_TEST(a_walk_for_the_last_step_says_the_same)
+{
+	static const uint64_t takes[] = {0x2, 0x4, VDS_PTE_NX};
+	struct world world;
+	world_init(&world);
+	map_small(&world);
+	for (unsigned int right = 0; right < 3; right++) {
+		uint64_t flags[3];
+		for (unsigned int i = 0; i < 3; i++)
+			flags[i] = 0x7 ^ (_i >> i & 1 ? takes[right] : 0);
+		put_entry(&world, DTB, 4, VA, 0x2000 | flags[0]);
+		put_entry(&world, 0x2000, 3, VA, 0x3000 | flags[1]);
+		put_entry(&world, 0x3000, 2, VA, 0x4000 | flags[2]);
+		vds_tlb_clear(world.tlb);
+		/* The second and later times by the cache; last: no page. */
+		for (unsigned int i = 0; i < 4; i++) {
+			struct vds_walk all, page;
+			put_entry(&world, 0x4000, 1, VA,
+				  i < 3 ? 0x5000u | (i ? 0x7u : 0x5u) : 0x880u);
+			vds_space_walk(&world.space, NULL, VA, &all);
+			vds_space_walk_page(&world.space, world.tlb, VA,
+					    &page);
+			ck_assert_uint_eq(page.num_steps, i ? 1 : 4);
+			ck_assert_int_eq(page.why, all.why);
+			ck_assert_uint_eq(page.pa, all.pa);
+			ck_assert_uint_eq(page.page_size, all.page_size);
+			ck_assert(page.hardware == all.hardware);
+			ck_assert(page.writable == all.writable);
+			ck_assert(page.user == all.user);
+			ck_assert(page.executable == all.executable);
+			ck_assert(page.upper_writable == all.upper_writable);
+			const struct vds_walk_step *last =
+				&page.steps[page.num_steps - 1];
+			ck_assert_uint_eq(last->level, 1);
+			ck_assert_uint_eq(last->entry_pa, all.steps[3].entry_pa);
+			ck_assert_uint_eq(last->entry, all.steps[3].entry);
+			ck_assert(last->present == all.steps[3].present);
+		}
+	}
 	world_deinit(&world);
 }
 END_TEST
@@ -415,6 +460,8 @@ int main(void)
 	tcase_add_test(tc, canonical_addresses_end_where_the_levels_end);
 	tcase_add_test(tc, large_pages_ignore_the_pat_bit);
 	tcase_add_test(tc, a_walk_reports_each_entry_and_the_rights);
+	tcase_add_loop_test(tc, a_walk_for_the_last_step_says_the_same, 0,
+			     8);
 	tcase_add_test(tc, a_table_outside_of_the_image_is_not_in_image);
 	tcase_add_test(tc,
 		       the_system_is_asked_about_entries_that_are_not_present);
