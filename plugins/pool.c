@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pool: the block of kernel pool that an address lies in. */
+#include "pool_chunk.h"
+
 #include <vadose/plugin.h>
 #include <vadose/pool.h>
 
@@ -15,6 +17,9 @@ enum {
 	COL_TYPE,
 	COL_TYPE_RAW,
 	COL_METHOD,
+	COL_CHUNK,
+	COL_CHUNK_SIZE,
+	COL_CHUNK_ALLOCATED,
 	NUM_COLS,
 };
 
@@ -30,11 +35,26 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_TYPE] = {"pool.type", VDS_KIND_STR, 0, "Type", NULL, "pool that a big allocation came from", NULL},
 	[COL_TYPE_RAW] = {"pool.type_raw", VDS_KIND_HEX, VDS_COLUMN_WIDE, NULL, NULL, "PoolType as stored", NULL},
 	[COL_METHOD] = {"pool.method", VDS_KIND_STR, 0, "Found by", NULL, "big-page table, chain (block sizes from the start of the page), or header (the nearest plausible one: weakest)", NULL},
+	[COL_CHUNK] = {"pool.chunk.address", VDS_KIND_ADDR, VDS_COLUMN_WIDE, "Chunk", NULL, "segment heap: the HEAP_VS_CHUNK_HEADER before it, if that and the next one agree; blocks of low-fragmentation buckets have none", NULL},
+	[COL_CHUNK_SIZE] = {"pool.chunk.size", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "Chunk size", "bytes", "of the chunk, by its header", NULL},
+	[COL_CHUNK_ALLOCATED] = {"pool.chunk.allocated", VDS_KIND_BOOL, VDS_COLUMN_WIDE, "In use", NULL, "by the chunk's header: what the heap itself says, while a freed block keeps its tag", NULL},
 };
 
 static const struct vds_option options[] = {
 	{"address", VDS_OPTION_UINTS, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED, "ADDR", NULL, NULL, "kernel addresses"},
 };
+
+static void fill_chunk(struct vds_run *run, const struct vds_pool_block *block,
+		       struct vds_value *v)
+{
+	struct pool_chunk chunk = {0};
+	enum vds_why why = pool_chunk_of(run, block, &chunk);
+	v[COL_CHUNK] = vds_or(why, vds_addr(chunk.address));
+	if (why)
+		return;
+	v[COL_CHUNK_SIZE] = vds_size(chunk.size);
+	v[COL_CHUNK_ALLOCATED] = vds_bool(chunk.allocated);
+}
 
 static void fill(struct vds_run *run, const struct vds_pool_block *block,
 		 struct vds_value *v)
@@ -52,6 +72,8 @@ static void fill(struct vds_run *run, const struct vds_pool_block *block,
 		v[COL_TYPE] = vds_str(vds_pool_type_str(run, block->pool_type));
 	v[COL_TYPE_RAW] = vds_hex(block->pool_type);
 	v[COL_METHOD] = vds_str(vds_pool_method_str(block->method));
+	if (!big && vds_pool_is_segment_heap(run))
+		fill_chunk(run, block, v);
 }
 
 static struct vds_error *run_pool(struct vds_run *run,
