@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rules about one group of views: who maps the same memory, and how. */
 #include <string.h>
+#include <strings.h>
 
 #include <vadose/table.h>
 
@@ -105,6 +106,16 @@ static bool is_windows_program(const struct vds_process *p)
 			   vds_match("*\\Windows\\SysWOW64\\*", p->path));
 }
 
+/* Do the paths agree up to the last backslash? */
+static bool same_folder(const struct vds_process *a,
+			const struct vds_process *b)
+{
+	const char *end = a->path ? strrchr(a->path, '\\') : NULL;
+	size_t len = end ? (size_t)(end - a->path) : 0;
+	return len && b->path && !strncasecmp(a->path, b->path, len) &&
+	       strrchr(b->path, '\\') == b->path + len;
+}
+
 /* What two views of one section have against them, beyond the rule. */
 static void add_pair(struct finding *f, const struct look *l, size_t i,
 		     size_t k)
@@ -133,6 +144,9 @@ static void add_pair(struct finding *f, const struct look *l, size_t i,
 			finding_add(f, "same_program", "the same program");
 		else if (p->pid == q->ppid || q->pid == p->ppid)
 			finding_add(f, "parent", "one started the other");
+		else if (same_folder(p, q) && !is_windows_program(p))
+			finding_add(f, "same_folder",
+				    "programs of one folder");
 	}
 	if (l->group->grade == VDS_GRADE_HARDWARE && a->proven && b->proven)
 		finding_add(f, "proven", "page tables of both prove it");
@@ -389,8 +403,12 @@ static struct vds_error *dead_creator(const struct look *l)
 	return emit_about(&f, l, view_at(l, 0));
 }
 
+/* Views of a group that cost no memory of the run: most have one or two. */
+#define FEW_VIEWS 64
+
 static struct vds_error *look_at_section(struct look *l)
 {
+	struct rights few[FEW_VIEWS] = {0};
 	struct vds_error *err = NULL;
 	size_t n = l->group->num_views;
 	if (l->section->backing == VDS_BACKING_IMAGE) {
@@ -402,7 +420,8 @@ static struct vds_error *look_at_section(struct look *l)
 	bool pagefile = l->section->backing == VDS_BACKING_PAGEFILE;
 	if (!pagefile && l->section->backing != VDS_BACKING_DATA)
 		return NULL;
-	l->rights = vds_alloc(l->run, n, sizeof(*l->rights));
+	l->rights = n <= FEW_VIEWS ? few : vds_alloc(l->run, n,
+						     sizeof(*l->rights));
 	if (!l->rights)
 		return &vds_enomem;
 	for (size_t i = 0; i < n; i++)

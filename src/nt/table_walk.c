@@ -193,9 +193,12 @@ void vds_tables_walk(const struct vds_process *process, uint64_t first,
 		     void *ctx)
 {
 	struct vds_task *task = process->task;
+	/* Not the task's: there may be a walk for each of its VADs. */
+	_cleanup_(vds_arena_deinit) struct vds_arena arena;
 	_cleanup_free_ struct walk *w = vds_malloc_array(1, sizeof(*w));
 	enum vds_why why;
 
+	vds_arena_init(&arena, 0);
 	if (!w) {
 		task->nomem = true;
 		return;
@@ -206,7 +209,7 @@ void vds_tables_walk(const struct vds_process *process, uint64_t first,
 	    (first ^ last) >> 63)
 		return;
 	clip(w, first, last);
-	if (!vds_visited_init(&w->seen, &task->arena, 256)) {
+	if (!vds_visited_init(&w->seen, &arena, 32)) {
 		task->nomem = true;
 		return;
 	}

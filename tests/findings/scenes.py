@@ -192,8 +192,13 @@ def check_complete(scenes, docs):
     described = {part.split("\n")[0]: part for part in parts[1:]}
     if set(described) != rules:
         fail("docs: rules %s" % sorted(set(described) ^ rules))
+    stated = dict(re.findall(r"(?m)^  ([a-z-]+):\n(?:    .*\n)*?"
+                             r"    params: ({.*})$", text))
     named = set()
     for rule, part in described.items():
+        if stated[rule] != "{}" and \
+                "Parameters: `%s`." % stated[rule] not in " ".join(part.split()):
+            fail("docs: %s has other parameters" % rule)
         names = set(re.findall(r"`([a-z0-9-]+)\.scene`", part))
         named |= names
         brings = {n for n in names if not n.endswith("-benign")}
