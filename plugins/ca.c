@@ -39,6 +39,9 @@ enum {
 	COL_END,
 	COL_LISTED,
 	COL_IN_TREE,
+	COL_SOURCES,
+	COL_FOUND_VIEWS,
+	COL_UNACCOUNTED,
 	NUM_COLS,
 };
 
@@ -57,7 +60,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_USER_REFS] = {"section.user_references", VDS_KIND_INT, GROUP, "User ref", NULL, "NumberOfUserReferences", NULL},
 	[COL_SIZE] = {"section.size", VDS_KIND_SIZE, GROUP, "Size", "bytes", "Segment.SizeOfSegment", NULL},
 	[COL_FILE_OBJECT] = {"section.file_object", VDS_KIND_ADDR, GROUP, "File object", NULL, "FILE_OBJECT", NULL},
-	[COL_KIND] = {"part.kind", VDS_KIND_STR, KEY, "Part", NULL, "subsection, or view: process, session, system", NULL},
+	[COL_KIND] = {"part.kind", VDS_KIND_STR, KEY, "Part", NULL, "subsection, or view: process, session, system; with --all also cache (a VACB that the list does not name)", NULL},
 	[COL_ADDRESS] = {"part.address", VDS_KIND_ADDR, KEY, "Address", NULL, "of the SUBSECTION, the MMVAD or the view's list entry", NULL},
 	[COL_FIRST_PAGE] = {"part.first_page", VDS_KIND_INT, 0, "Page", "pages", "index of its first page in the section", NULL},
 	[COL_PAGES] = {"part.pages", VDS_KIND_INT, 0, "Pages", "pages", "PtesInSubsection, or pages of the view", NULL},
@@ -72,11 +75,15 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_END] = VDS_COL_VAD_END(0),
 	[COL_LISTED] = {"part.listed", VDS_KIND_BOOL, 0, "Listed", NULL, "the control area's own list names the view", NULL},
 	[COL_IN_TREE] = {"part.in_tree", VDS_KIND_BOOL, 0, "In tree", NULL, "a process's VAD tree leads to the view", NULL},
+	[COL_SOURCES] = {"section.sources", VDS_KIND_FLAGS, GROUP | VDS_COLUMN_WIDE, "Known by", NULL, "with --all: who knows the section, as in sharedmem", NULL},
+	[COL_FOUND_VIEWS] = {"section.found_views", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "Found views", "views", "with --all: distinct views that any source knows", NULL},
+	[COL_UNACCOUNTED] = {"section.unaccounted_views", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "Unaccounted", "views", "with --all: mapped_views that no source knows", NULL},
 };
 
 static const struct vds_option options[] = {
 	{"address", VDS_OPTION_UINTS, VDS_OPTION_POSITIONAL, "ADDR", NULL, NULL, "only these control areas"},
 	{"name", VDS_OPTION_STR, 0, "GLOB", NULL, NULL, "only control areas whose file name matches"},
+	{"all", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "also control areas that no VAD leads to, and views that only the file cache, system space or sessions know"},
 };
 
 struct context {
@@ -246,6 +253,35 @@ static void fill_vad(const struct vds_process *any,
 	}
 }
 
+/* The view of kernel space that begins at @va, or NULL. */
+static const struct vds_view *kernel_view_of(const struct context *c,
+					     uint64_t area, uint64_t va)
+{
+	for (size_t i = lower_bound(c, area, 0); i < c->num_views; i++) {
+		if (c->views[i]->section->control_area != area)
+			break;
+		if (c->views[i]->space != VDS_SPACE_PROCESS &&
+		    c->views[i]->start == va)
+			return c->views[i];
+	}
+	return NULL;
+}
+
+/* What a VACB, an MMVIEW or the page tables say of it. */
+static void fill_kernel_view(const struct vds_view *view, struct vds_value *v)
+{
+	enum vds_why why = (enum vds_why)view->end_why;
+	v[COL_START] = vds_addr(view->start);
+	v[COL_END] = vds_or(why, vds_addr(view->end));
+	v[COL_PAGES] = vds_or(why, vds_int((int64_t)((view->end - view->start) /
+						     4096 + 1)));
+	if (!view->has_pages)
+		return;
+	v[COL_BASE_PTE] = vds_addr(view->first_prototype_pte);
+	v[COL_FIRST_PAGE] = vds_int((int64_t)view->first_page);
+	v[COL_FILE_OFFSET] = vds_size(view->first_page * 4096);
+}
+
 static const char *const kinds[] = {
 	[VDS_VIEW_PROCESS] = "process", [VDS_VIEW_SESSION] = "session",
 	[VDS_VIEW_SYSTEM] = "system",
@@ -271,7 +307,8 @@ static struct vds_error *emit_listed(struct vds_run *run,
 			const struct vds_view *view =
 				view_of(c, s->control_area, l->vad);
 			v[COL_IN_TREE] = vds_has_page_tables(run) ?
-				vds_bool(view != NULL) :
+				vds_bool(view && (view->sources &
+						  VDS_VIEW_IN_TREE)) :
 				vds_absent(VDS_NOT_IN_IMAGE);
 			fill_process(run, l->eprocess, v);
 			if (view)
@@ -282,6 +319,10 @@ static struct vds_error *emit_listed(struct vds_run *run,
 			v[COL_START] = vds_addr(l->va);
 			v[COL_FILE_OFFSET] = vds_or(l->offset_why,
 						    vds_size(l->offset));
+			const struct vds_view *view = kernel_view_of(
+				c, s->control_area, l->va);
+			if (view)
+				fill_kernel_view(view, v);
 		}
 		struct vds_error *err = vds_emit(run, v);
 		if (err)
@@ -309,7 +350,7 @@ static uint64_t *sort_listed(struct vds_run *run,
 	return nodes;
 }
 
-/* Views of VAD trees that the list does not name. */
+/* Views that the list does not name. */
 static struct vds_error *emit_unlisted(struct vds_run *run,
 				       const struct context *c,
 				       const struct vds_section *s,
@@ -325,26 +366,46 @@ static struct vds_error *emit_unlisted(struct vds_run *run,
 		const struct vds_view *view = c->views[i];
 		if (view->section->control_area != s->control_area)
 			break;
-		if (bsearch(&view->node, nodes, count, sizeof(*nodes),
+		if (view->sources & VDS_VIEW_IN_LIST ||
+		    bsearch(&view->node, nodes, count, sizeof(*nodes),
 			    compare_nodes))
 			continue;
-		const struct vds_process *p = vds_process_at(run, view->process);
-		if (!p)
-			return &vds_enomem;
 		struct vds_value v[NUM_COLS];
 		memcpy(v, common, sizeof(v));
-		v[COL_KIND] = vds_str("process");
+		v[COL_KIND] = vds_str(vds_view_space_str(
+			(enum vds_view_space)view->space));
 		v[COL_ADDRESS] = vds_addr(view->node);
 		v[COL_LISTED] = complete ? vds_bool(false) :
 					   vds_absent(VDS_BAD_DATA);
-		v[COL_IN_TREE] = vds_bool(true);
-		fill_process(run, p->eprocess, v);
-		fill_view(view, v);
+		const struct vds_process *p = vds_process_at(run, view->process);
+		if (view->space == VDS_SPACE_PROCESS && !p)
+			return &vds_enomem;
+		if (p) {
+			v[COL_IN_TREE] = vds_bool(true);
+			fill_process(run, p->eprocess, v);
+			fill_view(view, v);
+		} else {
+			fill_kernel_view(view, v);
+		}
 		struct vds_error *err = vds_emit(run, v);
 		if (err)
 			return err;
 	}
 	return NULL;
+}
+
+/* Who knows it, and whether its views are all accounted for. */
+static void fill_sources(struct vds_run *run, const struct context *c,
+			 uint64_t area, struct vds_value *v)
+{
+	const struct vds_seen_section *seen =
+		c->sharing ? vds_sharing_section(c->sharing, area) : NULL;
+	if (!seen)
+		return;
+	v[COL_SOURCES] = vds_flags(vds_sources_str(run, seen->sources));
+	v[COL_FOUND_VIEWS] = vds_int(seen->num_views);
+	v[COL_UNACCOUNTED] = vds_or(
+		seen->views_why, vds_int((int64_t)vds_unaccounted_views(seen)));
 }
 
 static struct vds_error *emit_area(struct vds_run *run, size_t index, void *ctx)
@@ -369,6 +430,7 @@ static struct vds_error *emit_area(struct vds_run *run, size_t index, void *ctx)
 			     vds_why_str(s->why));
 		return vds_emit(run, common);
 	}
+	fill_sources(run, c, s->control_area, common);
 	const struct vds_listed_view *listed = vds_section_listed_views(
 		any, s->control_area, &count, &why);
 	struct vds_error *err = emit_subsections(run, s, common);
@@ -380,13 +442,18 @@ static struct vds_error *emit_area(struct vds_run *run, size_t index, void *ctx)
 	return err;
 }
 
-/* Without --address: each control area that some view leads to. */
+/* Without --address: each control area that some view, or source, leads to. */
 static struct vds_error *list_areas(struct vds_run *run, struct context *c)
 {
-	uint64_t *areas = vds_alloc(run, c->num_views + 1, sizeof(*areas));
+	size_t max = c->num_views + c->sharing->num_sections + 1;
+	uint64_t *areas = vds_alloc(run, max, sizeof(*areas));
 	if (!areas)
 		return &vds_enomem;
-	for (size_t i = 0; i < c->num_views; i++) {
+	/* All that views lead to is among the sections. */
+	for (size_t i = 0; i < c->sharing->num_sections; i++)
+		areas[c->num_areas++] = c->sharing->sections[i].control_area;
+	for (size_t i = 0; !c->sharing->num_sections && i < c->num_views;
+	     i++) {
 		uint64_t area = c->views[i]->section->control_area;
 		if (!c->num_areas || areas[c->num_areas - 1] != area)
 			areas[c->num_areas++] = area;
@@ -406,7 +473,12 @@ static struct vds_error *run_ca(struct vds_run *run,
 	if (!vds_has_page_tables(run) && !c.num_areas)
 		return vds_error_create(VDS_ERROR_UNSUPPORTED,
 					"ca: a triage dump has no list of control areas; --address names one");
-	if (vds_has_page_tables(run)) {
+	if (vds_option_set(run, "all") && vds_has_page_tables(run)) {
+		how.read = VDS_SOURCES_CHEAP;
+		how.kernel_views = VDS_SOURCES_KERNEL_VIEWS | VDS_VIEW_IN_LIST;
+		err = vds_section_names_load(run, &how.names);
+	}
+	if (!err && vds_has_page_tables(run)) {
 		err = vds_sharing_build(run, &how, &c.sharing);
 		if (!err)
 			err = index_views(run, &c);
