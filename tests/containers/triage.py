@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE))
 import run as golden  # noqa: E402
 import triage_dump as td  # noqa: E402
 
-KERNEL = "19041.928"
+KERNEL, SMALL = "19041.928", "7601.24540"
 # And the makes of dumps: with or without the kernel's image, whole or in pieces.
 PIECES = (0x58, 0x100, 0x9a8)
 KERNELS = {"19041.928": ((False, None), (True, PIECES)),
@@ -292,6 +292,34 @@ def check_copies(test, scene):
                 [("first.sys", "dump"), ("ntoskrnl.exe", "dump")])
 
 
+def check_copies_alone(test, scene):
+    """Empty lists say where a copy was, and overrule a pointer to elsewhere."""
+    prcb, thread, thread_va = blank_copies(test, scene, 0xffffc50b00001080)
+    va = 0xfffff78123450180
+    for at in (0x80, 0x200, 0x208):
+        struct.pack_into("<Q", prcb, at, va + (at & -16))
+    struct.pack_into("<Q", prcb, 0x210, va + 0x210)
+    struct.pack_into("<Q", thread, 0x300, thread_va + 0x300)
+    current = layout(test, scene.image, "_KPRCB")["CurrentThread"]
+    struct.pack_into("<Q", prcb, current, thread_va + 0x1000)
+    dump = scene.dump()
+    dump.add_kdbg()
+    dump.add_copy(0x1c, prcb)
+    dump.add_copy(0x24, thread)
+    dump.add_block(0xffffa80000000000, bytes(64))
+    image = write(test, "alone.dmp", dump)
+    rows, notes, _ = test.ask(image, "info", code=3)
+    crash = rows[0]["crash"]
+    test.expect("alone: KPRCB", crash["prcb"], f"{va:#x}")
+    test.expect("alone: thread", crash["thread"], f"{thread_va:#x}")
+    test.expect("alone: process", (crash.get("process"), crash.get("pid")),
+                (None, None))
+    test.expect("alone: notes", notes, ["copy_address"])
+    rows = test.ask(image, "memread", hex(va + 0x210), "--size", "8")[0]
+    test.expect("alone: bytes", rows[0]["memory"]["bytes"],
+                struct.pack("<Q", va + 0x210).hex())
+
+
 def check_identity(test, scene):
     """Without a driver list, then with addresses that no profile has."""
     dump = td.Dump(scene.base, scene.kernel["size"], scene.symbols,
@@ -399,7 +427,7 @@ def check_refusals(test, image):
 
 def mutations(good):
     """(what, bytes): each field of the header wild, then each table entry."""
-    wild = (0xffffffff, 0x7fffffff, len(good) - 1, 1)
+    wild = (0xffffffff, len(good) - 1)
     places = [0x2000 + at for at in range(0, 0x80, 4)]
     drivers, blocks, unloaded = (struct.unpack_from("<I", good, 0x2000 + at)[0]
                                  for at in (0x30, 0x78, 0x18))
@@ -421,7 +449,7 @@ def check_hostile(test, good, name):
     for turn, (what, data) in enumerate(mutations(good)):
         image = write(test, "hostile.dmp", data)
         # Opening the container is what matters; now and then the rest.
-        ask = ["info"] if turn % 12 == 0 else ["hash"]
+        ask = ["info"] if turn % 8 == 0 else ["hash"]
         done = test.bench.run(image, ask, limits=True)
         test.expect(f"{name}: {what}: status {done.stderr.decode()[-300:]}",
                     done.returncode in (0, 3, 4, 69), True)
@@ -433,7 +461,7 @@ def check_hostile(test, good, name):
                         "hostile.dmp: " in error[0] and
                         ("offset 0x" in error[0] or "known format" in
                          error[0]), True)
-    test.expect(f"{name}: refusals", refused > 40, True)
+    test.expect(f"{name}: refusals", refused > 20, True)
 
 
 def check_real(test, path):
@@ -481,8 +509,8 @@ def check_real(test, path):
                     "0xffffc08bde9e1640", "--member", "Cid.*")[0]
     test.expect("real: dt", [r["field"]["number"] for r in rows],
                 ["0x0000000000000004", "0x0000000000000108"])
-    check_refusals(test, image)
-    check_hostile(test, path.read_bytes(), "real")
+    _, _, end = test.ask(image, "pslist", code=4)
+    test.expect("real: pslist", "without page tables" in end["message"], True)
 
 
 def main():
@@ -492,20 +520,22 @@ def main():
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         test = Test(golden.Bench(args, folder))
-        scene = [check_scene(test, kernel) for kernel in KERNELS][0]
-        check_copies(test, scene)
-        check_identity(test, scene)
+        scenes = {kernel: check_scene(test, kernel) for kernel in KERNELS}
+        check_copies(test, scenes[KERNEL])
+        check_copies_alone(test, scenes[KERNEL])
+        check_identity(test, scenes[KERNEL])
         check_unlinked(test)
-        dump = scene.dump()
+        # A build of few profiles: these are many runs.
+        dump = scenes[SMALL].dump()
         dump.add_kdbg()
         dump.add_block(0xffffa80000000000, bytes(64))
         small = write(test, "small.dmp", dump)
+        check_refusals(test, small)
         check_hostile(test, small.read_bytes(), "small")
         real = pathlib.Path(args.shared) / REAL
         if real.exists():
             check_real(test, real)
         else:
-            check_refusals(test, small)
             print("no real triage dump here")
     print(f"{test.checks} checks, {test.failures} failed")
     return 1 if test.failures or not test.checks else 0

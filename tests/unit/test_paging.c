@@ -451,6 +451,47 @@ START_TEST(a_partial_read_does_not_wrap)
 }
 END_TEST
 
+/* A dump without page tables: bytes by address, and no translation. */
+START_TEST(blocks_of_virtual_memory_stand_in_for_tables)
+{
+	const uint64_t va = UINT64_C(0xffffa80000001000);
+	const struct vds_virtual_block blocks[] = {
+		{va, 0x20, 0x100}, {va + 0x20, 0x10, 0x800},
+		{va + 0x40, 8, 0x200},
+	};
+	struct world world;
+	uint64_t pa, v;
+	uint8_t buf[0x40];
+	struct vds_walk walk;
+	world_init(&world);
+	memset(world.mem.bytes + 0x100, 'a', 0x20);
+	memset(world.mem.bytes + 0x800, 'b', 0x10);
+	vds_put_le64(world.mem.bytes + 0x200, 0x1122334455667788);
+	world.space.blocks = blocks;
+	world.space.num_blocks = VDS_ARRAY_SIZE(blocks);
+	ck_assert_int_eq(vds_space_read(&world.space, world.tlb, va + 8, buf,
+					0x28), VDS_PRESENT);
+	ck_assert_uint_eq(buf[0x17], 'a');
+	ck_assert_uint_eq(buf[0x18], 'b');
+	ck_assert_int_eq(vds_space_read(&world.space, world.tlb, va + 8, buf,
+					0x29), VDS_NOT_IN_IMAGE);
+	ck_assert_int_eq(vds_space_read(&world.space, world.tlb, va - 1, buf,
+					2), VDS_NOT_IN_IMAGE);
+	ck_assert_int_eq(vds_space_read_u64(&world.space, world.tlb, va + 0x40,
+					    &v), VDS_PRESENT);
+	ck_assert_uint_eq(v, 0x1122334455667788);
+	ck_assert_int_eq(vds_space_read(&world.space, world.tlb,
+					UINT64_C(0x8000000000000000), buf, 1),
+			 VDS_BAD_ADDRESS);
+	ck_assert_int_eq(vds_space_translate(&world.space, world.tlb, va, &pa,
+					     NULL), VDS_NOT_IN_IMAGE);
+	vds_space_walk(&world.space, world.tlb, va, &walk);
+	ck_assert_int_eq(walk.why, VDS_NOT_IN_IMAGE);
+	ck_assert(!walk.hardware && !walk.num_steps);
+	world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("paging");
@@ -469,6 +510,7 @@ int main(void)
 	tcase_add_test(tc, the_cache_answers_as_the_tables_do);
 	tcase_add_test(tc, reads_cross_pages_and_say_why_a_byte_is_absent);
 	tcase_add_test(tc, a_partial_read_does_not_wrap);
+	tcase_add_test(tc, blocks_of_virtual_memory_stand_in_for_tables);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
