@@ -15,6 +15,7 @@
 
 #define MAX_EXPORTS 64
 #define MAX_DIRECTORY 0x4000u
+#define HIGHLOW 0x3000u
 #define DIR64 0xa000u
 
 static void fail(struct world *w, const struct library *l, const char *what)
@@ -45,7 +46,7 @@ static void put_directory(struct world *w, const struct library *l,
 
 	vds_put_le32(entry, rva);
 	vds_put_le32(entry + 4, size);
-	put_at(w, l, pe_directory_at(index), entry, 8);
+	put_at(w, l, pe_directory_at(l->section->pe32, index), entry, 8);
 }
 
 struct export {
@@ -136,6 +137,11 @@ struct blocks {
 	uint32_t len, block;	/* the open block begins at */
 };
 
+static uint32_t pointer_size(const struct section *s)
+{
+	return s->pe32 ? 4 : 8;
+}
+
 /* A place in the image's code. */
 static uint64_t pointer_at(const struct section *s, uint32_t rva)
 {
@@ -160,11 +166,12 @@ static void add_pointer(void *arg, uint32_t rva)
 		vds_put_le32(b->buf + b->len, page);
 		b->len += 8;
 	}
-	vds_put_le16(b->buf + b->len, (uint16_t)(DIR64 | (rva % PE_PAGE)));
+	unsigned int type = b->l->section->pe32 ? HIGHLOW : DIR64;
+	vds_put_le16(b->buf + b->len, (uint16_t)(type | (rva % PE_PAGE)));
 	b->len += 2;
 	vds_put_le32(b->buf + b->block + 4, b->len - b->block);
 	vds_put_le64(pointer, pointer_at(b->l->section, rva));
-	put_at(b->w, b->l, rva, pointer, 8);
+	put_at(b->w, b->l, rva, pointer, pointer_size(b->l->section));
 }
 
 static void put_relocations(struct world *w, const struct library *l)
@@ -184,13 +191,14 @@ static void put_relocations(struct world *w, const struct library *l)
 /* Not bound yet: each entry leads to the name of its function. */
 static void put_imports(struct world *w, const struct library *l)
 {
+	uint32_t each = pointer_size(l->section);
 	uint8_t entry[8];
 
 	for (uint32_t i = 0; i < l->imports; i++) {
 		vds_put_le64(entry, l->imports_at + 0x100 + 0x20 * i);
-		put_at(w, l, l->imports_at + 8 * i, entry, 8);
+		put_at(w, l, l->imports_at + each * i, entry, each);
 	}
-	put_directory(w, l, PE_DIRECTORY_IAT, l->imports_at, 8 * l->imports);
+	put_directory(w, l, PE_DIRECTORY_IAT, l->imports_at, each * l->imports);
 }
 
 void libraries_build(struct world *w)
@@ -220,7 +228,7 @@ static void move_pointer(void *arg, uint32_t rva)
 	uint8_t pointer[8];
 
 	vds_put_le64(pointer, pointer_at(m->section, rva) + m->delta);
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < pointer_size(m->section); i++)
 		if ((rva + i) / PE_PAGE == m->page)
 			m->bytes[(rva + i) % PE_PAGE] = pointer[i];
 }
@@ -237,6 +245,10 @@ void library_relocate(struct world *w, const struct view *v, uint32_t page,
 		if (l->section == v->section)
 			each_pointer(l, move_pointer, &m);
 	}
-	if (!page && !v->offset)
-		vds_put_le64(bytes + pe_base_at(), v->start);
+	if (page || v->offset)
+		return;
+	if (v->section->pe32)
+		vds_put_le32(bytes + pe_base_at(true), (uint32_t)v->start);
+	else
+		vds_put_le64(bytes + pe_base_at(false), v->start);
 }

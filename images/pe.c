@@ -6,11 +6,13 @@
 #include "base/bytes.h"
 
 #define PE_OFFSET 0x80u
-#define OPTIONAL_SIZE 240u
+#define MACHINE_I386 0x14cu
 #define MACHINE_AMD64 0x8664u
+#define MAGIC_PE32 0x10bu
 #define MAGIC_PE32_PLUS 0x20bu
-/* Executable, large address aware; and DLL. */
+/* Executable, large address aware or for 32-bit machines; and DLL. */
 #define FILE_FLAGS 0x0022u
+#define FILE_FLAGS_32 0x0102u
 #define FILE_DLL 0x2000u
 #define DIRECTORY_EXPORT 0u
 #define DIRECTORY_DEBUG 6u
@@ -34,21 +36,28 @@ void pe_header(const struct pe *pe, uint8_t page[PE_PAGE])
 {
 	uint8_t *file = page + PE_OFFSET + 4;
 	uint8_t *optional = file + 20;
-	uint8_t *directories = optional + 112;
+	uint8_t *directories = page + pe_directory_at(pe->is_32, 0);
+	unsigned int flags = pe->is_32 ? FILE_FLAGS_32 : FILE_FLAGS;
+	/* The optional header: 16 directories behind the fixed part. */
+	unsigned int optional_size = (unsigned int)(directories - optional) +
+				     16 * 8;
 
 	memset(page, 0, PE_PAGE);
 	memcpy(page, "MZ\x90", 4);
 	vds_put_le32(page + 0x3c, PE_OFFSET);
 	memcpy(page + 0x40, "scene of vadose, not a program", 30);
 	memcpy(page + PE_OFFSET, "PE\0", 4);
-	vds_put_le16(file, MACHINE_AMD64);
+	vds_put_le16(file, pe->is_32 ? MACHINE_I386 : MACHINE_AMD64);
 	vds_put_le16(file + 2, (uint16_t)pe->num_sections);
 	vds_put_le32(file + 4, pe->timestamp);
-	vds_put_le16(file + 16, OPTIONAL_SIZE);
-	vds_put_le16(file + 18, pe->dll ? FILE_FLAGS | FILE_DLL : FILE_FLAGS);
-	vds_put_le16(optional, MAGIC_PE32_PLUS);
+	vds_put_le16(file + 16, (uint16_t)optional_size);
+	vds_put_le16(file + 18, (uint16_t)(pe->dll ? flags | FILE_DLL : flags));
+	vds_put_le16(optional, pe->is_32 ? MAGIC_PE32 : MAGIC_PE32_PLUS);
 	vds_put_le32(optional + 16, pe->entry);
-	vds_put_le64(optional + 24, pe->image_base);
+	if (pe->is_32)
+		vds_put_le32(page + pe_base_at(true), (uint32_t)pe->image_base);
+	else
+		vds_put_le64(page + pe_base_at(false), pe->image_base);
 	vds_put_le32(optional + 32, PE_PAGE);		/* SectionAlignment */
 	vds_put_le32(optional + 36, 0x200);		/* FileAlignment */
 	vds_put_le16(optional + 40, 10);		/* OS version */
@@ -56,22 +65,22 @@ void pe_header(const struct pe *pe, uint8_t page[PE_PAGE])
 	vds_put_le32(optional + 56, pe->size);
 	vds_put_le32(optional + 60, 0x400);		/* SizeOfHeaders */
 	vds_put_le16(optional + 68, pe->dll ? 3 : 1);	/* Subsystem */
-	vds_put_le32(optional + 108, 16);		/* directories */
+	vds_put_le32(directories - 4, 16);		/* directories */
 	vds_put_le32(directories + 8 * DIRECTORY_EXPORT, pe->export_rva);
 	vds_put_le32(directories + 8 * DIRECTORY_EXPORT + 4, pe->export_size);
 	vds_put_le32(directories + 8 * DIRECTORY_DEBUG, pe->debug_rva);
 	vds_put_le32(directories + 8 * DIRECTORY_DEBUG + 4, pe->debug_size);
-	put_sections(pe, optional + OPTIONAL_SIZE);
+	put_sections(pe, optional + optional_size);
 }
 
-uint32_t pe_base_at(void)
+uint32_t pe_base_at(bool is_32)
 {
-	return PE_OFFSET + 24 + 24;
+	return PE_OFFSET + 24 + (is_32 ? 28 : 24);
 }
 
-uint32_t pe_directory_at(unsigned int index)
+uint32_t pe_directory_at(bool is_32, unsigned int index)
 {
-	return PE_OFFSET + 24 + 112 + 8 * index;
+	return PE_OFFSET + 24 + (is_32 ? 96 : 112) + 8 * index;
 }
 
 uint32_t pe_exports(uint8_t *buf, uint32_t max, uint32_t rva, const char *dll,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first page of a PE32+ image (Microsoft's PE/COFF specification). */
+/* The first page of a PE32+ or PE32 image (Microsoft's PE/COFF specification). */
 #ifndef MKSCENE_PE_H
 #define MKSCENE_PE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PE_PAGE 4096u
@@ -19,6 +20,7 @@ struct pe_section {
 
 struct pe {
 	uint64_t image_base;
+	bool is_32;		/* PE32 for i386 */
 	uint32_t size;		/* SizeOfImage, bytes */
 	uint32_t entry;		/* RVA */
 	uint32_t timestamp;
@@ -35,8 +37,8 @@ void pe_header(const struct pe *pe, uint8_t page[PE_PAGE]);
 #define PE_DIRECTORY_RELOCATION 5u
 #define PE_DIRECTORY_IAT 12u
 /* Where in the first page an entry of the data directory, and ImageBase, lie. */
-uint32_t pe_directory_at(unsigned int index);
-uint32_t pe_base_at(void);
+uint32_t pe_directory_at(bool is_32, unsigned int index);
+uint32_t pe_base_at(bool is_32);
 
 /*
  * An IMAGE_EXPORT_DIRECTORY for @rva with the sorted @names; returns its size,

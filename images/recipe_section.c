@@ -103,6 +103,7 @@ struct vds_error *recipe_section(struct scene *scene, struct line *line)
 		KEY(section, "creator", OPT_U32, creator),
 		KEY(section, "frame", OPT_U64, at_frame),
 		KEY(section, "large", OPT_FLAG, large),
+		KEY(section, "pe32", OPT_FLAG, pe32),
 		KEY(section, "object", OPT_FLAG, object),
 		KEY(section, "delete-pending", OPT_FLAG, delete_pending),
 		KEY(section, "no-file", OPT_FLAG, no_file),

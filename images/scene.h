@@ -60,6 +60,7 @@ struct section {
 	bool cached;		/* the file cache has it all in views */
 	uint64_t at_frame;	/* PFN of the first page, 0 = any */
 	bool large;		/* one run of frames from at_frame on */
+	bool pe32;		/* an image for 32-bit processes */
 	const struct section *like;	/* same content page by page, or NULL */
 	/* Set while building. */
 	uint64_t control_area, segment, object_va, file_object, pointers;

@@ -231,6 +231,7 @@ static void fill_page(struct world *w, const struct section *s, uint32_t page,
 		rva += part->pages * PE_PAGE;
 	}
 	struct pe pe = { .image_base = s->base == SCENE_AUTO ? 0 : s->base,
+			 .is_32 = s->pe32,
 			 .size = rva, .entry = code, .sections = sections,
 			 .num_sections = n, .timestamp = 0x5f000000 + s->index,
 			 .dll = strstr(s->file, ".exe") == NULL };
