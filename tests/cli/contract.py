@@ -349,6 +349,30 @@ def check_filters(vadose):
                f"--fields: {record}")
 
 
+def check_scene(vadose, mkscene, table, scene, temp):
+    """Rows that the demo has none of: changed images, odd pages."""
+    import jsonschema
+    whole = json.loads(vadose("schema", image=False, profile=False).stdout)
+    for name, plugin in (("modified", ["modified", "--all"]),
+                         ("pages", ["sharedpages", "--min-views", "1"]),
+                         ("pages", ["sectiondump", "--dump", DUMP])):
+        image = temp / (name + ".raw")
+        subprocess.run([mkscene, "-p", table, "-r", image,
+                        pathlib.Path(scene).parent / (name + ".scene")],
+                       check=True)
+        other = Program(vadose.program, str(image), vadose.profile)
+        got = other("-q", "-r", "ndjson", *plugin)
+        records, rows = check_frame(plugin[0], got.stdout, got.returncode)
+        schema = {"$defs": whole["$defs"],
+                  "$ref": "#/$defs/plugin." + plugin[0]}
+        validator = jsonschema.Draft202012Validator(schema)
+        for record in rows:
+            check_values(record)
+            errors = list(validator.iter_errors(record))
+            expect(not errors, f"{plugin}: {errors[:1]}")
+        expect(len(rows) > 20, f"{plugin}: {len(rows)} rows")
+
+
 def check_answered(vadose):
     """Options of sharedmem that other plugins answer: the same rows."""
     def records(*args):
@@ -399,6 +423,7 @@ def main():
         check_files(vadose, temp)
         check_filters(vadose)
         check_answered(vadose)
+        check_scene(vadose, mkscene, table, scene, temp)
         if modules:
             check_failures(vadose, modules[0])
     print("contract:", "FAILED" if failures else "ok")
