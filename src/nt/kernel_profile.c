@@ -34,6 +34,14 @@ static void set_build_lab(struct vds_kernel *kernel, const char *lab)
 	if (sscanf(lab, "%5u.%6u.", &build, &revision) != 2)
 		return;
 	kernel->build_lab = vds_arena_strdup(&kernel->arena, lab);
+	/* Only the container may have said it: the kernel's word counts more. */
+	if (kernel->build && !kernel->kuser.build &&
+	    vds_build_family(kernel->build) != vds_build_family(build)) {
+		vds_note(&kernel->notes, "hint_build", 0,
+			 "the container says build %u, but NtBuildLab %u; the latter is used",
+			 kernel->build, build);
+		kernel->build = build;
+	}
 	if (!kernel->build)
 		kernel->build = build;
 	/* From Windows 10 on the lab names the branch's first revision. */

@@ -238,6 +238,25 @@ static struct vds_error *identify_by_profile(struct vds_kernel *kernel,
 				check);
 }
 
+/* Nothing says which PDB; symbol servers know the kernel itself, by this key. */
+static struct vds_error *no_profile(const struct vds_kernel *kernel,
+				    const struct vds_profile_identity *want)
+{
+	size_t n;
+	const struct vds_image_meta *meta = vds_image_metadata(kernel->image,
+							       &n);
+	const char *key = NULL;
+	if (kernel->pdb.guid[0])
+		return vds_store_no_profile(want);
+	for (size_t i = 0; i < n; i++) {
+		if (!strcmp(meta[i].key, "kernel_symbol_key"))
+			key = meta[i].value;
+	}
+	return vds_error_create(VDS_ERROR_NO_PROFILE,
+				"no profile for this kernel (build %u): the dump doesn't name its PDB, and no profile has its globals where the dump says they are; symbol servers have the kernel as ntoskrnl.exe/%s/ntoskrnl.exe, whose PDB makes one (`vadose profile from-pdb`), then say `--profile=FILE.yaml`",
+				want->build, key ? key : "?");
+}
+
 static struct vds_error *load_file(struct vds_kernel *kernel,
 				   const struct vds_kernel_options *options,
 				   const struct vds_anchors *anchors,
@@ -261,7 +280,7 @@ static struct vds_error *load_file(struct vds_kernel *kernel,
 	if (!kernel->base)
 		return no_base();
 	if (options->exact_only)
-		return vds_error_prefix(vds_store_no_profile(&want),
+		return vds_error_prefix(no_profile(kernel, &want),
 					"%s is of another kernel",
 					options->profile_path);
 	/* The user's word counts. */
@@ -285,6 +304,8 @@ static struct vds_error *load_nearest(struct vds_kernel *kernel,
 	int best_fit = INT32_MIN;
 	struct vds_error *err = vds_store_nearest(store, want, &entries,
 						  &count);
+	if (err && vds_error_catch(err, VDS_ERROR_NO_PROFILE))
+		return no_profile(kernel, want);
 	for (size_t i = 0; !err && i < VDS_MIN(count, MAX_LAYOUTS); i++) {
 		err = vds_store_load(&entries[i], &profile);
 		if (!err)
@@ -301,7 +322,7 @@ static struct vds_error *load_nearest(struct vds_kernel *kernel,
 		}
 	}
 	if (!err && best_fit == INT32_MIN)
-		err = vds_store_no_profile(want);
+		err = no_profile(kernel, want);
 	if (!err)
 		err = vds_store_load(&entries[best], &profile);
 	if (!err)
@@ -315,6 +336,37 @@ static struct vds_error *load_nearest(struct vds_kernel *kernel,
 	return err;
 }
 
+/* Of another build than the header says, so many have to agree. */
+#define ENOUGH_OF_ANY 4u
+
+/* The profile of @want's build, or of any, that the anchors lead to; or NULL. */
+static struct vds_error *find_by_anchors(struct vds_kernel *kernel,
+					 struct vds_store *store,
+					 const struct vds_profile_identity *want,
+					 const struct vds_anchors *anchors,
+					 bool any, struct vds_profile **ret,
+					 unsigned int *ret_agree)
+{
+	_cleanup_free_ struct vds_store_entry *entries = NULL;
+	size_t count;
+	*ret = NULL;
+	if (anchors->count < (any ? ENOUGH_OF_ANY : 2))
+		return NULL;
+	struct vds_error *err = any ?
+		vds_store_list(store, &entries, &count) :
+		vds_store_of_build(store, want, &entries, &count);
+	if (err && vds_error_catch(err, VDS_ERROR_NO_PROFILE))
+		return NULL;
+	if (!err)
+		err = vds_anchors_find(anchors, kernel->base, entries, count,
+				       ret, ret_agree);
+	if (!err && *ret && any && *ret_agree < ENOUGH_OF_ANY) {
+		vds_profile_destroy(*ret);
+		*ret = NULL;
+	}
+	return err;
+}
+
 /* Without a CodeView record: the profile whose globals lie as the dump says. */
 static struct vds_error *load_by_anchors(struct vds_kernel *kernel,
 					 struct vds_store *store,
@@ -322,21 +374,27 @@ static struct vds_error *load_by_anchors(struct vds_kernel *kernel,
 					 const struct vds_anchors *anchors,
 					 struct vds_tlb *tlb, bool *ret_found)
 {
-	_cleanup_free_ struct vds_store_entry *entries = NULL;
 	struct vds_profile *profile = NULL;
 	unsigned int agree;
-	size_t count;
+	struct vds_error *err = NULL;
 	*ret_found = false;
-	if (anchors->count < 2)
-		return NULL;
-	struct vds_error *err = vds_store_of_build(store, want, &entries,
-						   &count);
-	if (!err)
-		err = vds_anchors_find(anchors, kernel->base, entries, count,
-				       &profile, &agree);
+	if (want->build)
+		err = find_by_anchors(kernel, store, want, anchors, false,
+				      &profile, &agree);
+	if (!err && !profile)
+		err = find_by_anchors(kernel, store, want, anchors, true,
+				      &profile, &agree);
 	if (err || !profile)
 		return err;
 	*ret_found = true;
+	uint32_t build = vds_profile_identity(profile)->build;
+	if (want->build && vds_build_family(want->build) !=
+				   vds_build_family(build)) {
+		vds_note(&kernel->notes, "hint_build", 0,
+			 "the container says build %u, but the kernel's globals lie as in build %u, which is used",
+			 want->build, build);
+		kernel->build = build;
+	}
 	err = vds_kernel_bind_profile(kernel, profile, tlb);
 	return err ? err : identify_by_profile(kernel, anchors, agree);
 }
@@ -371,7 +429,7 @@ static struct vds_error *load_from_store(struct vds_kernel *kernel,
 	if (!err && !found && !kernel->base)
 		err = no_base();
 	if (!err && !found)
-		err = options->exact_only ? vds_store_no_profile(&want) :
+		err = options->exact_only ? no_profile(kernel, &want) :
 			load_nearest(kernel, store, &want, anchors, tlb);
 	vds_store_close(store);
 	return err;

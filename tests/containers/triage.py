@@ -352,6 +352,18 @@ def check_identity(test, scene):
     test.expect("nothing: why", ("no Windows kernel found" in end["message"],
                                  rows[0]["image"]["dialect"]),
                 (True, "64-bit triage"))
+    # A header may be wrong, or say nothing, about the build.
+    for build, expected in ((18362, ["hint_build"]), (0x45474150, [])):
+        dump = scene.dump()
+        dump.put("<I", 0x0c, build)
+        dump.add_kdbg()
+        dump.add_block(0xffffa80000000000, bytes(64))
+        rows, notes, _ = test.ask(write(test, "build.dmp", dump), "info")
+        test.expect(f"build {build}", (rows[0]["kernel"]["build"],
+                                       rows[0]["kernel"]["pdb"]["guid"],
+                                       notes),
+                    (scene.kernel["build"], scene.kernel["pdb"]["guid"],
+                     expected))
     other = {name: rva + 0x40 for name, rva in scene.symbols.items()}
     dump = td.Dump(scene.base, scene.kernel["size"], other,
                    scene.kernel["build"])
