@@ -144,6 +144,37 @@ void finding_vad(struct finding *f, struct vds_run *run,
 	add_evidence(f, run, "vad", keys, 4);
 }
 
+void finding_module(struct finding *f, struct vds_run *run,
+		    const struct vds_process *process,
+		    const struct vds_vad *vad)
+{
+	/* The key columns of ldrmodules: without an entry in any list. */
+	const struct vds_value keys[] = {vds_addr(process->eprocess),
+					 vds_addr(vad->start),
+					 vds_addr(vad->node),
+					 vds_absent(VDS_NOT_APPLICABLE)};
+	add_evidence(f, run, "ldr_module", keys, 4);
+}
+
+void finding_change(struct finding *f, struct vds_run *run,
+		    const struct vds_process *process, uint64_t va)
+{
+	/* The key columns of modified. */
+	const struct vds_value keys[] = {vds_addr(process->eprocess),
+					 vds_addr(va)};
+	add_evidence(f, run, "modified_bytes", keys, 2);
+}
+
+void finding_region(struct finding *f, struct vds_run *run,
+		    const struct vds_process *process,
+		    const struct vds_vad *vad)
+{
+	/* The key columns of malfind. */
+	const struct vds_value keys[] = {vds_addr(process->eprocess),
+					 vds_addr(vad->node)};
+	add_evidence(f, run, "region", keys, 2);
+}
+
 /* Strings of a list, each ended by NUL, in run's memory. */
 static struct vds_value list_of(struct vds_run *run, const char *const *strings,
 				size_t n)

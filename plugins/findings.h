@@ -71,6 +71,17 @@ void finding_process(struct finding *f, struct vds_run *run,
 		     const struct vds_process *process);
 void finding_vad(struct finding *f, struct vds_run *run,
 		 const struct vds_process *process, const struct vds_vad *vad);
+/* Evidence: the row of ldrmodules about an image that no list has. */
+void finding_module(struct finding *f, struct vds_run *run,
+		    const struct vds_process *process,
+		    const struct vds_vad *vad);
+/* Evidence: the row of modified about the change whose first byte is @va. */
+void finding_change(struct finding *f, struct vds_run *run,
+		    const struct vds_process *process, uint64_t va);
+/* Evidence: the row of malfind about a private region. */
+void finding_region(struct finding *f, struct vds_run *run,
+		    const struct vds_process *process,
+		    const struct vds_vad *vad);
 struct vds_error *finding_emit(struct finding *f, struct vds_run *run,
 			       const struct scene *scene);
 

@@ -274,6 +274,8 @@ static struct vds_error *patched(struct vds_run *run,
 	    (!large && others.count >= MANY && others.reported))
 		return NULL;
 	finding_vad(&f, run, u->view.process, u->vad);
+	if (u->changed)
+		finding_change(&f, run, u->view.process, u->va);
 	if (!large && others.count >= MANY)
 		finding_add(&f, "many_processes",
 			    "at least three processes changed the same place");
@@ -387,6 +389,7 @@ static struct vds_error *unlinked(struct vds_run *run,
 	if (!finding_init(&f, scene, "unlinked-module"))
 		return NULL;
 	finding_vad(&f, run, p, u->vad);
+	finding_module(&f, run, p, u->vad);
 	if (u->ran)
 		finding_add(&f, "code_mapped",
 			    "the process has pages of its code in its tables");
@@ -413,7 +416,7 @@ static struct vds_error *lists_lack_most(struct vds_run *run,
 	if (!finding_init(&f, scene, "unlinked-module"))
 		return NULL;
 	for (size_t i = 0; i < unlisted->count; i++)
-		finding_vad(&f, run, p, unlisted->list[i].vad);
+		finding_module(&f, run, p, unlisted->list[i].vad);
 	finding_process(&f, run, p);
 	finding_add(&f, "most_missing",
 		    "the lists lack most images: they are no measure");

@@ -158,6 +158,9 @@ static struct vds_error *private_code(struct vds_run *run,
 					       "thread-in-private-memory"))
 		return NULL;
 	finding_vad(&f, run, p, vad);
+	/* malfind looks for pages that may be executed in the first 512. */
+	if (vds_protection_executable(vad->protection))
+		finding_region(&f, run, p, vad);
 	if (program && peb_image_base(run, p) == r.program)
 		finding_add(&f, "image_base",
 			    "the PEB names it as the process's image");

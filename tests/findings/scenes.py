@@ -55,7 +55,8 @@ def findings(vadose, profiles, image, *options):
 def ids(vadose, profiles, image):
     """Record ids of what findings may rest on."""
     out = set()
-    for plugin in ("sharedmem", "pslist", "vadinfo"):
+    for plugin in ("sharedmem", "pslist", "vadinfo", "modified", "ldrmodules",
+                   "malfind"):
         run = subprocess.run([vadose, "-q", "-s", profiles, "-f", image, "-r",
                               "ndjson", plugin], stdout=subprocess.PIPE,
                              check=False)
