@@ -20,7 +20,7 @@ struct table {
 	uint64_t base;		/* first address, without sign extension */
 	unsigned int next, end;	/* entries that remain, end exclusive */
 	bool writable, user, executable;
-	uint8_t page[VDS_PAGE_SIZE];
+	uint8_t page[VDS_PAGE_SIZE];	/* of it, the entries of the range */
 };
 
 struct walk {
@@ -78,8 +78,14 @@ static bool enter(struct walk *w, unsigned int level, uint64_t pa,
 	unsigned int shift = shift_of(level);
 	uint64_t end = base + (UINT64_C(1) << (shift + 9)) - 1;
 
-	*ret_why = vds_image_read_table(w->space.image, pa, t->page,
-					sizeof(t->page));
+	t->pa = pa;
+	t->base = base;
+	t->next = (unsigned int)((VDS_MAX(w->first, base) - base) >> shift);
+	t->end = (unsigned int)((VDS_MIN(w->last, end) - base) >> shift) + 1;
+	/* Most walks are of one region: a few entries of each table. */
+	*ret_why = vds_image_read_table(w->space.image, pa + 8 * t->next,
+					t->page + 8 * t->next,
+					8 * (size_t)(t->end - t->next));
 	if (*ret_why)
 		return false;
 	switch (vds_visited_add(&w->seen, pa | 1)) {
@@ -96,10 +102,6 @@ static bool enter(struct walk *w, unsigned int level, uint64_t pa,
 				 pa, base);
 		return false;
 	}
-	t->pa = pa;
-	t->base = base;
-	t->next = (unsigned int)((VDS_MAX(w->first, base) - base) >> shift);
-	t->end = (unsigned int)((VDS_MIN(w->last, end) - base) >> shift) + 1;
 	return true;
 }
 
@@ -203,7 +205,12 @@ void vds_tables_walk(const struct vds_process *process, uint64_t first,
 		task->nomem = true;
 		return;
 	}
-	*w = (struct walk){.task = task, .visit = visit, .ctx = ctx};
+	/* The tables are filled when they are entered: they are large. */
+	w->task = task;
+	w->visit = visit;
+	w->ctx = ctx;
+	w->stop = false;
+	w->seen = (struct vds_visited){0};
 	vds_process_space(process, &w->space);
 	if (!w->space.dtb || w->space.levels > MAX_LEVELS ||
 	    (first ^ last) >> 63)

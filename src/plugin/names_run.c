@@ -7,5 +7,9 @@
 struct vds_error *vds_section_names_load(struct vds_run *run,
 					 const struct vds_section_names **ret)
 {
-	return vds_section_names_build(run->task, ret);
+	struct vds_error *err = NULL;
+	if (!run->names)
+		err = vds_section_names_build(run->task, &run->names);
+	*ret = run->names;
+	return err;
 }

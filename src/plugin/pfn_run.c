@@ -85,11 +85,13 @@ static struct vds_error *list_areas(struct vds_run *run, uint64_t **ret,
 				    size_t *ret_count)
 {
 	struct vds_sharing_options how = {.listed = true};
-	const struct vds_sharing *sharing;
+	const struct vds_sharing *sharing = run->listed;
 	const struct vds_section_names *names;
 	const struct vds_section_object *objects;
 	size_t num_objects, n = 0, kept = 0;
-	struct vds_error *err = vds_sharing_build(run, &how, &sharing);
+	struct vds_error *err = NULL;
+	if (!sharing)
+		err = vds_sharing_build(run, &how, &sharing);
 	if (!err)
 		err = vds_section_names_load(run, &names);
 	if (err)

@@ -73,6 +73,9 @@ struct vds_run {
 	uint64_t emitted;		/* in all */
 	bool failed;			/* vds_emit() returned an error */
 	bool stopped;			/* no more rows are wanted */
+	/* What several parts of a plugin ask for, once it was made; or NULL. */
+	const struct vds_sharing *listed;	/* with the lists of views */
+	const struct vds_section_names *names;
 	struct vds_task *helpers;	/* of vds_parallel() calls */
 	size_t num_helpers;
 };

@@ -9,6 +9,7 @@
 #include "nt/kernel.h"
 #include "nt/process.h"
 #include "nt/task.h"
+#include "plugin/session.h"
 #include "plugin/sharing_int.h"
 
 static struct vds_error *collect(struct vds_run *run, size_t index, void *ctx)
@@ -250,6 +251,8 @@ struct vds_error *vds_sharing_build(struct vds_run *run,
 		.sections = build.seen,
 		.num_sections = build.num_seen,
 	};
+	if (build.read & VDS_VIEW_IN_LIST)
+		run->listed = sharing;
 	*ret = sharing;
 	return NULL;
 }
