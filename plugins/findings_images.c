@@ -231,19 +231,26 @@ static void look_elsewhere(struct vds_run *run, const struct scene *scene,
 }
 
 /* Where the changed code leads now: to memory of its own, or to a library. */
-static void add_target(struct finding *f, struct vds_run *run,
-		       const struct use *u)
+static void add_target(struct finding *f, struct vds_run *run, struct use *u)
 {
 	struct diff *d = vds_alloc(run, 1, sizeof(*d));
+	uint32_t first = (uint32_t)(u->va % PAGE);
 	uint64_t target;
 	enum vds_why why;
 	bool image = false;
-	if (!d || vds_process_read(u->view.process, u->va & ~(uint64_t)(PAGE - 1),
-				   d->d.new, PAGE))
+	if (!d || vds_process_read(u->view.process, u->va - first, d->d.new,
+				   PAGE))
 		return;
-	d->va = u->va & ~(uint64_t)(PAGE - 1);
-	if (!find_jump(&u->view, d, (uint32_t)(u->va % PAGE), &target) ||
-	    !memory_at(&u->view, target, &why, &image))
+	d->va = u->va - first;
+	d->d.page = u->page;
+	vds_section_page_at(u->view.process, u->view.section, u->page,
+			    &d->shared);
+	if (!find_jump(&u->view, d, first, &target))
+		return;
+	if (kind_of(&u->view, d, first) == KIND_CODE)
+		finding_change(f, run, u->view.process, u->va,
+			       kind_str(KIND_HOOK));
+	if (!memory_at(&u->view, target, &why, &image))
 		return;
 	if (image && (target < u->vad->start || target > u->vad->end))
 		finding_add(f, "to_image", "it leads to another image");
@@ -274,8 +281,6 @@ static struct vds_error *patched(struct vds_run *run,
 	    (!large && others.count >= MANY && others.reported))
 		return NULL;
 	finding_vad(&f, run, u->view.process, u->vad);
-	if (u->changed)
-		finding_change(&f, run, u->view.process, u->va);
 	if (!large && others.count >= MANY)
 		finding_add(&f, "many_processes",
 			    "at least three processes changed the same place");
