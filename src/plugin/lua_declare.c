@@ -247,21 +247,31 @@ static void read_options(const struct declarer *d, struct vds_plugin *plugin)
 	plugin->option_size = sizeof(*options);
 }
 
-static void check_functions(lua_State *L)
+static bool has_function(lua_State *L, const char *name)
 {
-	bool any = false;
+	int type = lua_getglobal(L, name);
 
-	for (size_t i = 0; i < VDS_LUA_NUM_FUNCTIONS; i++) {
-		const char *name = vds_lua_functions[i];
-		int type = lua_getglobal(L, name);
-		if (type != LUA_TNIL && type != LUA_TFUNCTION)
-			luaL_error(L, "%s must be a function", name);
-		any = any || type == LUA_TFUNCTION;
-		lua_pop(L, 1);
-	}
-	if (!any)
+	if (type != LUA_TNIL && type != LUA_TFUNCTION)
+		luaL_error(L, "%s must be a function", name);
+	lua_pop(L, 1);
+	return type == LUA_TFUNCTION;
+}
+
+/* True if the script runs once, and not for each process. */
+static bool check_functions(lua_State *L)
+{
+	bool any = false, once = has_function(L, VDS_LUA_ONCE);
+
+	for (size_t i = 0; i < VDS_LUA_NUM_FUNCTIONS; i++)
+		any |= has_function(L, vds_lua_functions[i]);
+	if (!any && !once)
 		luaL_error(L, "it defines none of on_process, on_vad, "
-			   "on_section and on_end");
+			   "on_section, on_end and once");
+	if (any && once)
+		luaL_error(L, "once is called for the whole image, on_process "
+			   "and its like for each process: it can't have "
+			   "both");
+	return once;
 }
 
 void vds_lua_declare(lua_State *L, struct vds_arena *arena,
@@ -283,5 +293,6 @@ void vds_lua_declare(lua_State *L, struct vds_arena *arena,
 	};
 	read_columns(&d, plugin);
 	read_options(&d, plugin);
-	check_functions(L);
+	if (check_functions(L))
+		plugin->scope = VDS_ONCE;
 }

@@ -276,6 +276,7 @@ const luaL_Reg vds_lua_process_methods[] = {
 	{"uint", process_uint},
 	{"string", process_string},
 	{"vad", process_vad},
+	{"vads", vds_lua_process_vads},
 	{NULL, NULL},
 };
 

@@ -84,6 +84,14 @@ static int visit(lua_State *L)
 	return 0;
 }
 
+static int visit_image(lua_State *L)
+{
+	vds_lua_of(L)->live = true;
+	lua_getglobal(L, VDS_LUA_ONCE);
+	lua_call(L, 0, 0);
+	return 0;
+}
+
 struct vds_error *vds_lua_run(struct vds_run *run,
 			      const struct vds_process *process)
 {
@@ -93,7 +101,8 @@ struct vds_error *vds_lua_run(struct vds_run *run,
 	struct vds_lua lua = {
 		.script = script,
 		.run = run,
-		.process = process,
+		/* A VAD's section is asked of some process, whichever. */
+		.process = process ? process : vds_process_at(run, 0),
 		.max_memory = memory > SIZE_MAX ? SIZE_MAX : (size_t)memory,
 		.max_instructions = VDS_MIN(
 			vds_option_uint(run, VDS_LUA_INSTRUCTIONS_OPTION),
@@ -101,7 +110,7 @@ struct vds_error *vds_lua_run(struct vds_run *run,
 	};
 	struct vds_error *err = vds_lua_open(&lua);
 	if (!err)
-		err = vds_lua_call(&lua, visit);
+		err = vds_lua_call(&lua, process ? visit : visit_image);
 	vds_lua_close(&lua);
 	return vds_error_prefix(err, "plugin %s", script->plugin.name);
 }

@@ -121,7 +121,7 @@ struct vds_lua *vds_lua_live(lua_State *L)
 
 	if (!lua->live)
 		luaL_error(L, "this can be called within on_process, on_vad, "
-			   "on_section and on_end only");
+			   "on_section, on_end and once only");
 	return lua;
 }
 
@@ -184,6 +184,7 @@ static int set_up(lua_State *L)
 	vds_lua_open_library(L);
 	vds_lua_open_objects(L);
 	vds_lua_open_reads(L);
+	vds_lua_open_walks(L);
 	lua_pushcfunction(L, vds_lua_emit);
 	lua_setglobal(L, "emit");
 	return 0;

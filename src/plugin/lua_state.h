@@ -71,6 +71,10 @@ extern const luaL_Reg vds_lua_process_methods[];
 extern const luaL_Reg vds_lua_vad_methods[];
 void vds_lua_open_reads(lua_State *L);
 
+/* lua_walk.c: processes(), and process:vads(). */
+int vds_lua_process_vads(lua_State *L);
+void vds_lua_open_walks(lua_State *L);
+
 /* lua_emit.c */
 /* True if the bytes are valid UTF-8. */
 bool vds_lua_is_text(const char *bytes, size_t len);
@@ -83,8 +87,10 @@ void vds_lua_declare(lua_State *L, struct vds_arena *arena,
 /* lua_run.c */
 struct vds_error *vds_lua_run(struct vds_run *run,
 			      const struct vds_process *process);
-/* In the order in which they are called. */
+/* In the order in which they are called, for each process. */
 #define VDS_LUA_NUM_FUNCTIONS 4
 extern const char *const vds_lua_functions[VDS_LUA_NUM_FUNCTIONS];
+/* Instead of them: called once, for the whole image. */
+#define VDS_LUA_ONCE "once"
 
 #endif

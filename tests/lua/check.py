@@ -54,6 +54,11 @@ REFUSED = {
     "idle": (HEAD % "idle", "defines none of on_process"),
     "nofunction": (HEAD % "nofunction" + "on_vad = 3\n",
                    "on_vad must be a function"),
+    "both": (HEAD % "both" + NOTHING + "function once() end\n",
+             "it can't have both"),
+    "nofunction2": (HEAD % "nofunction2" + "once = 1\n",
+                    "once must be a function"),
+    "earlyall": ("processes()\n", "this can be called within"),
     "typo": (HEAD.replace("kind", "kinf") % "typo" + NOTHING,
              "plugin.columns[1]: 'kinf' means nothing"),
     "badkind": (HEAD.replace('"int"', '"float"') % "badkind" + NOTHING,
@@ -174,6 +179,7 @@ def check_listing(temp):
     (temp / "huge.lua").write_bytes(b"-" * ((1 << 20) + 1))
     shutil.copy(scripts / "exec.lua", temp)
     shutil.copy(scripts / "everything.lua", temp)
+    shutil.copy(scripts / "across.lua", temp)
     listing = run("plugins", "-p", temp)
     expect(listing.returncode == 0, f"plugins: {listing.stderr}")
     lines = listing.stdout.splitlines()
@@ -235,6 +241,26 @@ def check_read(temp, image):
     heads = [r["vad"].get("head") for r in rows(temp, image, "exec", "--bytes",
                                                 "2") if r["kind"] == "exec"]
     expect("4d5a" in heads, f"a PE in private memory: {heads}")
+
+
+def check_across(temp, image):
+    """A script that runs once sees all processes, and what each maps."""
+    found = {r["section"]["control_area"]: r["section"]["pids"]
+             for r in rows(temp, image, "across") if r["kind"] == "across"}
+    want = {}
+    for line in on_image(temp, image, "-r", "ndjson",
+                         "vadinfo").stdout.splitlines():
+        r = json.loads(line)
+        area = r.get("section", {}).get("control_area")
+        if r["kind"] == "vad" and area:
+            pids = want.setdefault(area, [])
+            if r["process"]["pid"] not in pids:
+                pids.append(r["process"]["pid"])
+    want = {area: pids for area, pids in want.items() if len(pids) > 1}
+    expect(want and found == want, f"across: {found} instead of {want}")
+    one = [r for r in rows(temp, image, "across", "--pid", "4")
+           if r["kind"] == "across"]
+    expect(not one, f"across --pid: {one}")
 
 
 def check_everything(temp, image):
@@ -356,6 +382,7 @@ def main():
         check_listing(temp)
         check_exec(temp, image)
         check_read(temp, private)
+        check_across(temp, image)
         check_everything(temp, image)
         check_sandbox(temp, image)
         check_caps(temp, image)
