@@ -3,17 +3,18 @@
 """One machine in every container: sharedmem prints the same bytes of rows, and
 hash the same hash of the memory.
 
-usage: same_rows.py VADOSE MKSCENE
+usage: same_rows.py VADOSE MKSCENE [--raw IMAGE]
 
 The scene is built as raw, and written again here as each other container, by
 the formats' own descriptions and not by the code under test; `convert` adds
-those that it writes.
+those that it writes. --raw takes a raw image in place of the scene's.
 """
 import argparse
 import gzip
 import hashlib
 import os
 import pathlib
+import random
 import struct
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "golden"))
+import aff4maker  # noqa: E402
 import run as golden  # noqa: E402
 from packers import masked_crc32c  # noqa: E402
 
@@ -182,6 +184,42 @@ def lime_in_zlib(memory, out):
               packer.flush())
 
 
+def runs_of_pages(memory):
+    """(first, last + 1, are they zeros) in turn."""
+    start, zero = 0, memory.page(0) == memory.zero
+    for number in range(1, memory.pages + 1):
+        same = number < memory.pages and \
+            (memory.page(number) == memory.zero) == zero
+        if not same:
+            yield start, number, zero
+            start, zero = number, not zero
+
+
+def aff4(dialect, codec):
+    """A volume of another dialect; pages of zeros are symbolic."""
+    def write(memory, out):
+        rng = random.Random(dialect + codec)
+        volume = aff4maker.Volume(rng, dialect)
+        data, pieces = bytearray(), []
+        for first, last, zero in runs_of_pages(memory):
+            pa, size = first * PAGE, (last - first) * PAGE
+            pieces.append((pa, size, "Zero" if zero else "data",
+                           0 if zero else len(data)))
+            if not zero:
+                data += memory.data[pa:pa + size]
+        urns = {"data": volume.urn + "/PhysicalMemory/data"}
+        stream = aff4maker.Stream(rng, urns["data"], dialect, codec,
+                                  bytes(data))
+        stream.describe(volume.turtle, volume.urn)
+        volume.put(stream.urn, stream.segments)
+        rng.shuffle(pieces)
+        name = volume.urn + "/PhysicalMemory"
+        volume.put(name, aff4maker.make_map(rng, dialect, pieces, urns))
+        aff4maker.describe_map(volume, name, len(memory.data), stream.urn)
+        out.write(volume.zipped())
+    return write
+
+
 # Name, writer, what the build needs.
 CONTAINERS = (
     ("full.dmp", full_dump, None),
@@ -194,6 +232,9 @@ CONTAINERS = (
     ("lime.z", lime_in_zlib, None),
     ("memory.avml", avml, "snappy"),
     ("raw.sz", snappy_framed, "snappy"),
+    ("standard.aff4", aff4("S", "deflate"), "serd"),
+    ("winpmem2.aff4", aff4("R", "zlib"), "serd"),
+    ("evimetry.af4", aff4("E", "stored"), "serd"),
 )
 
 
@@ -261,9 +302,15 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("vadose", "mkscene"):
         parser.add_argument(name)
+    parser.add_argument("--raw", type=pathlib.Path)
     with tempfile.TemporaryDirectory() as folder:
-        bench = golden.Bench(parser.parse_args(), folder)
-        raw = bench.image("family", KERNEL)
+        args = parser.parse_args()
+        bench = golden.Bench(args, folder)
+        raw = bench.folder / "given.raw"
+        if args.raw:
+            raw.symlink_to(args.raw.resolve())
+        else:
+            raw = bench.image("family", KERNEL)
         return 0 if check_all(bench, raw) else 1
 
 
