@@ -193,6 +193,9 @@ static struct vds_error *read_turtle(struct vds_aff4 *a,
 			vds_turtle_parse(&a->image->arena, volume->urn, text,
 					 len, &volume->turtle),
 			"information.turtle");
+	if (!err && volume->turtle.repaired)
+		vds_note(&a->image->notes, "aff4_turtle", 0,
+			 "information.turtle: characters that Turtle doesn't allow in IRIs or strings were escaped");
 	if (!err)
 		qsort(volume->turtle.list, volume->turtle.count,
 		      sizeof(*volume->turtle.list), compare_triples);

@@ -211,9 +211,9 @@ static struct vds_error *run_parser(struct parser *p, const char *base,
 	return err;
 }
 
-struct vds_error *vds_turtle_parse(struct vds_arena *arena, const char *base,
-				   const void *text, size_t len,
-				   struct vds_turtle *ret)
+static struct vds_error *parse_once(struct vds_arena *arena, const char *base,
+				    const void *text, size_t len,
+				    struct vds_turtle *ret)
 {
 	struct parser p = {.arena = arena};
 	struct source src = {.text = text, .len = len};
@@ -231,6 +231,26 @@ struct vds_error *vds_turtle_parse(struct vds_arena *arena, const char *base,
 	}
 	free(p.list);
 	return err;
+}
+
+struct vds_error *vds_turtle_parse(struct vds_arena *arena, const char *base,
+				   const void *text, size_t len,
+				   struct vds_turtle *ret)
+{
+	size_t fixed_len;
+	struct vds_error *err = parse_once(arena, base, text, len, ret);
+	if (!err || err->code != VDS_ERROR_FORMAT || memchr(text, 0, len))
+		return err;
+	_cleanup_free_ char *fixed = vds_turtle_repair(text, len, &fixed_len);
+	struct vds_error *again = !fixed ? NULL :
+		parse_once(arena, base, fixed, fixed_len, ret);
+	if (!fixed || again) {
+		vds_error_destroy(again);
+		return err;	/* of the text as it is */
+	}
+	vds_error_destroy(err);
+	ret->repaired = true;
+	return NULL;
 }
 
 #else /* !HAVE_SERD */

@@ -17,6 +17,7 @@ struct vds_triple {
 struct vds_turtle {
 	struct vds_triple *list;	/* in the order of the text */
 	size_t count;
+	bool repaired;		/* the text broke rules: see below */
 };
 
 /* True if this build can parse Turtle at all (the serd feature). */
@@ -25,10 +26,19 @@ bool vds_turtle_available(void);
 /*
  * Parses @len bytes of Turtle into @arena (whose limit bounds the memory).
  * @base resolves relative references until the text gives its own @base.
- * VDS_ERROR_FORMAT with the line number; VDS_ERROR_UNSUPPORTED without serd.
+ * What breaks the rules in the ways of vds_turtle_repair() is parsed all the
+ * same. VDS_ERROR_FORMAT with the line number; VDS_ERROR_UNSUPPORTED without
+ * serd.
  */
 struct vds_error *vds_turtle_parse(struct vds_arena *arena, const char *base,
 				   const void *text, size_t len,
 				   struct vds_turtle *ret);
+
+/*
+ * A copy of @text (malloc'ed) in which IRIs and strings hold only what they
+ * may: paths of Windows, spaces, line ends and bytes that aren't UTF-8 are
+ * escaped or replaced. NULL if nothing had to be changed. In turtle_repair.c.
+ */
+char *vds_turtle_repair(const char *text, size_t len, size_t *ret_len);
 
 #endif

@@ -291,6 +291,26 @@ START_TEST(hostile_turtle_is_refused)
 		ck_assert_msg(err, "%s", texts[i]);
 		vds_error_destroy(err);
 	}
+	/* What writers of Windows' paths leave behind. */
+	static const char *const odd[][2] = {
+		{"<http://a/Program Files/{1}\\x> <http://b> \"y\" .",
+		 "http://a/Program%20Files/%7B1%7D%5Cx"},
+		{"# <x \"\n<http://a> <http://b> \"C:\\Windows\\temp\n\" .",
+		 "C:\\Windows\temp\n"},
+		{"<http://a> <http://b> \"\"\"a \"b\"\nc\\d\"\"\" .",
+		 "a \"b\"\nc\\d"},
+		{"<http://a> <http://b> '\xe4' .", "?"},
+	};
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(odd); i++) {
+		struct vds_error *err = vds_turtle_parse(
+			&arena, V, odd[i][0], strlen(odd[i][0]), &t);
+		ck_assert_msg(!err, "%s: %s", odd[i][0],
+			      err ? err->message : "");
+		ck_assert(t.repaired);
+		ck_assert_uint_eq(t.count, 1);
+		ck_assert_str_eq(i ? t.list[0].object : t.list[0].subject,
+				 odd[i][1]);
+	}
 	/* serd would recurse until the stack ends. */
 	size_t n = 1000000;
 	char *deep = malloc(n + 10);
