@@ -430,7 +430,53 @@ static const struct {
 	{"QFI\xfb", 4, "qcow"},
 	{"PK\3\4", 4, "zip archive"},
 	{"\xff\x06\x00\x00S2sTwO", 10, "s2d"},
+	{"DISKDUMP", 8, "kdump"},
+	{"HIBR", 4, "Hibr2Bin"},
+	{"wake", 4, "hibernation"},
+	{"RSTR", 4, "hibernation"},
+	{"HORM", 4, "hibernation"},
+	{"QEVM", 4, "dump-guest-memory"},
+	{"LibvirtQemudSave", 16, "virsh dump"},
+	{"\x7fVirtualBox SavedState V", 24, "dumpvmcore"},
+	{"vhdxfile", 8, "VHDX"},
+	{"KDMV", 4, "VMDK"},
+	{"# Disk DescriptorFile", 21, "VMDK"},
+	{"7z\xbc\xaf\x27\x1c", 6, "7z"},
+	{"Rar!\x1a\x07", 6, "RAR"},
+	{"\xfd" "7zXZ\0", 6, "xz -d"},
+	{"\x28\xb5\x2f\xfd", 4, "zstd -d"},
+	{"BZh9", 4, "bzip2 -d"},
+	{"\x04\x22\x4d\x18", 4, "lz4 -d"},
+	{"\x1f\x9d\x90", 3, "uncompress"},
+	{"MSCF\0\0\0\0", 8, "cabinet"},
+	{"HPAK", 4, "HPAK"},
+	{"ADSEGMENTEDFILE\0", 16, "AD1"},
+	{"LVF\x09\x0d\x0a\xff\x00", 8, "logical evidence"},
+	{"AFF10\x0d\x0a\0", 8, "affconvert"},
+	{"\xcf\xfa\xed\xfe", 4, "Mach-O"},
+	{"\xeb\x52\x90NTFS    ", 11, "NTFS"},
+	{"Microsoft C/C++ MSF 7.00", 24, "from-pdb"},
 };
+
+/* Windows 7 zeroes the first page when it resumes; the rest is still there. */
+START_TEST(a_resumed_hiberfil_is_refused)
+{
+	struct temp t;
+	uint8_t page[4096] = {0};
+	temp_open(&t);
+	fwrite(page, 1, sizeof(page), t.f);
+	put_bytes(&t, 0, 0x6000, 0);
+	memcpy(page, "\x81\x81xpress", 8);
+	fwrite(page, 1, sizeof(page), t.f);
+	open_fails(&t, VDS_ERROR_UNSUPPORTED, "hibernation");
+	fseek(t.f, 0x7000, SEEK_SET);
+	fputc(0, t.f);
+	struct vds_image *image = open_ok(&t);
+	ck_assert_str_eq(vds_image_format_name(image), "raw");
+	vds_image_close(image);
+	temp_close(&t);
+}
+END_TEST
 
 START_TEST(foreign_files_are_named_and_refused)
 {
@@ -465,6 +511,7 @@ int main(void)
 	tcase_add_test(tc, state_with_memory_inside);
 	tcase_add_test(tc, vmem_alone_and_state_alone);
 	tcase_add_loop_test(tc, bad_states_are_refused, 0, 5);
+	tcase_add_test(tc, a_resumed_hiberfil_is_refused);
 	tcase_add_loop_test(tc, foreign_files_are_named_and_refused, 0,
 			    (int)VDS_ARRAY_SIZE(foreign));
 	suite_add_tcase(suite, tc);
