@@ -141,6 +141,7 @@ static uint64_t find_frame(struct scan *s, size_t at,
 			   struct vds_page_evidence *e)
 {
 	size_t n = 0, best = 1, asked = 0;
+	bool silent = false;
 	uint64_t common = 0;
 	for (size_t v = 0; v < s->num_views; v++) {
 		const struct vds_own_entry *own = &s->entries[v * s->chunk + at];
@@ -151,12 +152,16 @@ static uint64_t find_frame(struct scan *s, size_t at,
 	for (size_t i = 0, run = 0; i < n; i++) {
 		bool again = i && s->sorted[i] == s->sorted[i - 1];
 		run = again ? run + 1 : 1;
-		if (!again && asked++ < MAX_CANDIDATES) {
+		if (!again) {
+			silent = false;
+			if (asked++ == MAX_CANDIDATES)
+				break;
 			ask_pfn(s, s->sorted[i], e->page->pte_address, e);
 			if (e->pfn_agrees)
 				return s->sorted[i];
+			silent = e->pfn_why != VDS_PRESENT;
 		}
-		if (run > best && e->pfn_why) {
+		if (run > best && silent) {
 			best = run;
 			common = s->sorted[i];
 		}
