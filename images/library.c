@@ -201,6 +201,23 @@ static void put_imports(struct world *w, const struct library *l)
 	put_directory(w, l, PE_DIRECTORY_IAT, l->imports_at, each * l->imports);
 }
 
+/* GuardCFCheckFunctionPointer names a variable, which leads to nothing yet. */
+static void put_config(struct world *w, const struct library *l)
+{
+	bool is_32 = l->section->pe32;
+	uint8_t config[0x98] = { 0 };
+	uint32_t size = is_32 ? 0x5c : 0x98;
+
+	vds_put_le32(config, size);
+	if (is_32)
+		vds_put_le32(config + 0x48, (uint32_t)l->section->base +
+					    l->guard_at);
+	else
+		vds_put_le64(config + 0x70, l->section->base + l->guard_at);
+	put_at(w, l, l->config_at, config, size);
+	put_directory(w, l, PE_DIRECTORY_LOAD_CONFIG, l->config_at, size);
+}
+
 void libraries_build(struct world *w)
 {
 	for (struct library *l = w->scene->libraries; l && !w->err;
@@ -211,6 +228,8 @@ void libraries_build(struct world *w)
 			put_relocations(w, l);
 		if (l->imports && !w->err)
 			put_imports(w, l);
+		if (l->config_at && !w->err)
+			put_config(w, l);
 	}
 }
 

@@ -35,6 +35,7 @@ void pe_header(const struct pe *pe, uint8_t page[PE_PAGE]);
 
 #define PE_DIRECTORY_EXPORT 0u
 #define PE_DIRECTORY_RELOCATION 5u
+#define PE_DIRECTORY_LOAD_CONFIG 10u
 #define PE_DIRECTORY_IAT 12u
 /* Where in the first page an entry of the data directory, and ImageBase, lie. */
 uint32_t pe_directory_at(bool is_32, unsigned int index);

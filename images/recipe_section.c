@@ -216,6 +216,8 @@ struct vds_error *recipe_library(struct scene *scene, struct line *line)
 		KEY(library, "relocations-at", OPT_U32, relocations_at),
 		KEY(library, "imports-at", OPT_U32, imports_at),
 		KEY(library, "imports", OPT_U32, imports),
+		KEY(library, "config-at", OPT_U32, config_at),
+		KEY(library, "guard-at", OPT_U32, guard_at),
 	};
 	struct library *l = vds_arena_calloc(&scene->arena, 1, sizeof(*l));
 	const char *id;

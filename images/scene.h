@@ -198,6 +198,8 @@ struct library {
 	const char *relocations;	/* RVAs of 8-byte pointers, ascending */
 	uint32_t relocations_at;	/* RVA of the relocation directory */
 	uint32_t imports_at, imports;	/* import address table: RVA, entries */
+	uint32_t config_at;	/* RVA of the load configuration, 0 = none */
+	uint32_t guard_at;	/* RVA of what control flow guard calls through */
 };
 
 /* A page table at a given place: which process, VA, level (4 = PML4). */

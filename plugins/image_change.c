@@ -47,15 +47,8 @@ enum kind kind_of(struct image_view *s, const struct diff *d, uint32_t offset)
 
 enum kind kind_of_page(struct image_view *s, const struct diff *d)
 {
-	const struct vds_pe *pe = image_pe(s);
-	uint64_t first = d->d.page * PAGE;
 	/* The loader alone copies every page with import addresses. */
-	if (pe && pe->import_addresses.size &&
-	    pe->import_addresses.rva < first + PAGE &&
-	    pe->import_addresses.rva + (uint64_t)pe->import_addresses.size >
-		    first)
-		return KIND_IMPORT;
-	return kind_of(s, d, 0);
+	return page_diff_has_import(s, &d->d) ? KIND_IMPORT : kind_of(s, d, 0);
 }
 
 const char *memory_at(const struct image_view *s, uint64_t va,

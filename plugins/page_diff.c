@@ -164,10 +164,43 @@ void page_diff(struct image_view *view, struct page_diff *diff)
 	compare(diff);
 }
 
+/* Pointers that control flow guard calls through: the loader's, too. */
+static void find_guards(struct image_view *view, const struct vds_pe *pe)
+{
+	if (view->has_guards)
+		return;
+	view->has_guards = true;
+	if (vds_pe_guard_pointers(image_read, view, pe, view->guards,
+				  MAX_GUARDS, &view->num_guards))
+		view->num_guards = 0;
+}
+
+/* Do the @len bytes from @rva on touch one of the loader's pointers? */
+static bool touches_import(struct image_view *view, uint64_t rva, uint64_t len)
+{
+	const struct vds_pe *pe = image_pe(view);
+	if (!pe)
+		return false;
+	const struct vds_pe_directory *imports = &pe->import_addresses;
+	if (imports->size && imports->rva < rva + len &&
+	    imports->rva + (uint64_t)imports->size > rva)
+		return true;
+	find_guards(view, pe);
+	for (size_t i = 0; i < view->num_guards; i++) {
+		if (view->guards[i] < rva + len &&
+		    view->guards[i] + (pe->is_64 ? 8u : 4u) > rva)
+			return true;
+	}
+	return false;
+}
+
+bool page_diff_has_import(struct image_view *view, const struct page_diff *diff)
+{
+	return touches_import(view, diff->page * PAGE, PAGE);
+}
+
 bool page_diff_is_import(struct image_view *view, const struct page_diff *diff,
 			 uint32_t offset)
 {
-	const struct vds_pe *pe = image_pe(view);
-	uint64_t rva = diff->page * PAGE + offset;
-	return pe && rva - pe->import_addresses.rva < pe->import_addresses.size;
+	return touches_import(view, diff->page * PAGE + offset, 1);
 }

@@ -8,6 +8,8 @@
 #include <vadose/section.h>
 
 #define PAGE 4096
+/* Variables of control flow guard and the like. */
+#define MAX_GUARDS 8
 /* Changed runs of a page that are told apart. */
 #define MAX_RUNS 16
 
@@ -20,6 +22,9 @@ struct image_view {
 	struct vds_pe *pe;
 	enum vds_why pe_why;
 	bool has_pe;		/* pe_why is known */
+	bool has_guards;	/* the next are known */
+	uint32_t guards[MAX_GUARDS];	/* RVAs that the loader writes to */
+	size_t num_guards;
 };
 
 /* The image's headers, or NULL: see pe_why. */
@@ -49,7 +54,10 @@ struct page_diff {
  */
 void page_diff(struct image_view *view, struct page_diff *diff);
 
-/* Does the page hold import addresses, which the loader writes? */
+/* Does the loader write pointers of its own to some place in the page? */
+bool page_diff_has_import(struct image_view *view,
+			  const struct page_diff *diff);
+/* Is it an import address, or another pointer that the loader writes? */
 bool page_diff_is_import(struct image_view *view, const struct page_diff *diff,
 			 uint32_t offset);
 

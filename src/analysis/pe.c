@@ -13,6 +13,7 @@
 #define MAGIC_PE32_PLUS 0x20bu
 #define DIRECTORY_EXPORT 0u
 #define DIRECTORY_RELOCATION 5u
+#define DIRECTORY_LOAD_CONFIG 10u
 #define DIRECTORY_IAT 12u
 /* The optional header, directories included, at its longest. */
 #define OPTIONAL_MAX 240u
@@ -343,4 +344,66 @@ enum vds_why vds_pe_relocations_of(vds_pe_read_fn *read, void *ctx,
 	if (!why)
 		*ret_count = count;
 	return why;
+}
+
+/* Members of IMAGE_LOAD_CONFIG_DIRECTORY64 and 32 that name such variables. */
+static const uint16_t guard_members[][2] = {
+	{0x70, 0x48},	/* GuardCFCheckFunctionPointer */
+	{0x78, 0x4c},	/* GuardCFDispatchFunctionPointer */
+	{0x118, 0xac},	/* GuardXFGCheckFunctionPointer */
+	{0x120, 0xb0},	/* GuardXFGDispatchFunctionPointer */
+	{0x128, 0xb4},	/* GuardXFGTableDispatchFunctionPointer */
+	{0x130, 0xb8},	/* CastGuardOsDeterminedFailureMode */
+	{0x138, 0xbc},	/* GuardMemcpyFunctionPointer */
+};
+
+/* The directory that vds_pe_parse() has no room for. */
+static enum vds_why find_load_config(vds_pe_read_fn *read, void *ctx,
+				     const struct vds_pe *pe,
+				     struct vds_pe_directory *ret)
+{
+	uint8_t raw[8];
+	uint32_t at, fixed = pe->is_64 ? 112 : 96;
+	enum vds_why why = read(ctx, 0x3c, raw, 4);
+	if (why)
+		return why;
+	at = vds_le32(raw);
+	why = read_at(read, ctx, at, COFF_SIZE + fixed - 4, raw, 4);
+	if (!why && vds_le32(raw) <= DIRECTORY_LOAD_CONFIG)
+		return VDS_NOT_APPLICABLE;
+	if (!why)
+		why = read_at(read, ctx, at, COFF_SIZE + fixed +
+			      8 * DIRECTORY_LOAD_CONFIG, raw, 8);
+	if (why)
+		return why;
+	ret->rva = vds_le32(raw);
+	ret->size = vds_le32(raw + 4);
+	return ret->rva ? VDS_PRESENT : VDS_NOT_APPLICABLE;
+}
+
+enum vds_why vds_pe_guard_pointers(vds_pe_read_fn *read, void *ctx,
+				   const struct vds_pe *pe, uint32_t *ret,
+				   size_t max, size_t *ret_count)
+{
+	struct vds_pe_directory config = {0};
+	size_t len = pe->is_64 ? 8 : 4, n = 0;
+	uint8_t raw[8];
+	enum vds_why why = find_load_config(read, ctx, pe, &config);
+	/* Its own first member says how long it is, better than the header. */
+	if (!why)
+		why = read(ctx, config.rva, raw, 4);
+	if (why)
+		return why;
+	uint32_t size = vds_le32(raw);
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(guard_members) && n < max; i++) {
+		uint32_t member = guard_members[i][pe->is_64 ? 0 : 1];
+		if (member + len > size ||
+		    read_at(read, ctx, config.rva, member, raw, len))
+			break;
+		uint64_t va = pe->is_64 ? vds_le64(raw) : vds_le32(raw);
+		if (va > pe->image_base && va - pe->image_base < pe->image_size)
+			ret[n++] = (uint32_t)(va - pe->image_base);
+	}
+	*ret_count = n;
+	return n ? VDS_PRESENT : VDS_NOT_APPLICABLE;
 }

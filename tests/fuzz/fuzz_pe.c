@@ -33,6 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (pe.num_sections > VDS_PE_MAX_SECTIONS)
 		abort();
+	uint32_t guards[4];
+	size_t num_guards = 0;
+	if (!vds_pe_guard_pointers(read_input, &input, &pe, guards, 4,
+				   &num_guards) &&
+	    (!num_guards || num_guards > 4 || guards[0] >= pe.image_size))
+		abort();
 	for (uint32_t rva = 0; rva < 0x10000; rva += 0x800) {
 		char name[VDS_PE_NAME_SIZE];
 		uint32_t distance;

@@ -79,6 +79,16 @@ VDS_EXPORT enum vds_why vds_pe_relocations_of(vds_pe_read_fn *read, void *ctx,
 					      const struct vds_pe *pe,
 					      uint32_t page_rva, uint16_t *ret,
 					      size_t max, size_t *ret_count);
+/*
+ * RVAs of the variables that the loader points to its own functions (control
+ * flow guard and its successors), as the load configuration names them: among
+ * read-only data, but different in every process. *ret_count of them, at most
+ * @max. NOT_APPLICABLE if the image has none.
+ */
+VDS_EXPORT enum vds_why vds_pe_guard_pointers(vds_pe_read_fn *read, void *ctx,
+					      const struct vds_pe *pe,
+					      uint32_t *ret, size_t max,
+					      size_t *ret_count);
 
 #ifdef __cplusplus
 }
