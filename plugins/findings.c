@@ -341,6 +341,8 @@ static struct vds_error *run_findings(struct vds_run *run,
 	if (!err)
 		err = who_load(run, &scene.who);
 	if (!err)
+		err = find_twins(run, &scene);
+	if (!err)
 		err = vds_parallel(run, scene.sharing->num_groups,
 				   look_at_group, &scene);
 	if (!err)

@@ -47,12 +47,20 @@ struct who {
 	size_t num_starts;
 };
 
+/* An image's control area, and the data section of the same file. */
+struct twin {
+	uint64_t image;
+	const struct vds_section *data;
+};
+
 /* What all rules look at. Immutable while they run. */
 struct scene {
 	const struct vds_rules *rules;
 	const struct vds_sharing *sharing;
 	const struct vds_section_names *names;
 	const struct who *who;	/* by index in the process table */
+	const struct twin *twins;	/* by control area */
+	size_t num_twins;
 };
 
 /* Begins a finding of the rule; false if the rule is switched off. */
@@ -125,6 +133,8 @@ struct vds_error *find_in_group(struct vds_run *run, const struct scene *scene,
 struct vds_error *find_in_process(struct vds_run *run,
 				  const struct scene *scene,
 				  const struct vds_process *process);
+/* Fills scene->twins. */
+struct vds_error *find_twins(struct vds_run *run, struct scene *scene);
 struct vds_error *find_in_images(struct vds_run *run,
 				 const struct scene *scene,
 				 const struct vds_process *process);

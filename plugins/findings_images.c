@@ -70,6 +70,45 @@ static const struct vds_section *data_of(const struct vds_process *any,
 	return s && !s->why && s->backing == VDS_BACKING_DATA ? s : NULL;
 }
 
+static int compare_twins(const void *pa, const void *pb)
+{
+	const struct twin *a = pa, *b = pb;
+	return a->image < b->image ? -1 : a->image > b->image;
+}
+
+/* Once per image: it has hundreds of views. */
+struct vds_error *find_twins(struct vds_run *run, struct scene *scene)
+{
+	const struct vds_sharing *sharing = scene->sharing;
+	const struct vds_process *any = vds_process_at(run, 0);
+	struct twin *twins = vds_alloc(run, sharing->num_groups + 1,
+				       sizeof(*twins));
+	if (!twins)
+		return &vds_enomem;
+	for (size_t g = 0; any && g < sharing->num_groups; g++) {
+		const struct vds_section *image =
+			sharing->views[sharing->groups[g].first_view]->section;
+		if (image && !image->why &&
+		    image->backing == VDS_BACKING_IMAGE)
+			twins[scene->num_twins++] = (struct twin){
+				image->control_area, data_of(any, image)};
+	}
+	qsort(twins, scene->num_twins, sizeof(*twins), compare_twins);
+	scene->twins = twins;
+	return NULL;
+}
+
+static const struct vds_section *twin_of(const struct scene *scene,
+					 const struct vds_process *any,
+					 const struct vds_section *image)
+{
+	const struct twin key = {.image = image->control_area};
+	const struct twin *twin =
+		bsearch(&key, scene->twins, scene->num_twins, sizeof(key),
+			compare_twins);
+	return twin ? twin->data : data_of(any, image);
+}
+
 static struct vds_error *mismatch(struct vds_run *run,
 				  const struct scene *scene,
 				  const struct vds_process *p,
@@ -77,7 +116,7 @@ static struct vds_error *mismatch(struct vds_run *run,
 				  const struct vds_section *image)
 {
 	struct finding f;
-	const struct vds_section *data = data_of(p, image);
+	const struct vds_section *data = twin_of(scene, p, image);
 	if (!data || headers_agree(p, image, data) ||
 	    !finding_init(&f, scene, "image-data-mismatch"))
 		return NULL;
