@@ -28,6 +28,7 @@ static const struct {
 	{ "HandleTableListHead", 16 },	{ "IoFileObjectType", 8 },
 	{ "KdVersionBlock", 40 },	{ "KeNumberProcessors", 4 },
 	{ "KiProcessListHead", 16 },	{ "MiInvalidPteMask", 8 },
+	{ "MiPageFileSectionHead", 8 },
 	{ "MiState", 0x6000 },		{ "MmHighestUserAddress", 8 },
 	{ "MmPfnDatabase", 8 },		{ "MmProcessList", 16 },
 	{ "MmProtectToValue", 128 },	{ "MmPteBase", 8 },

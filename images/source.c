@@ -18,6 +18,14 @@
 /* Parts of a section, and sections, that a tree takes. */
 #define MAX_NODES 4096u
 
+static void put_raw(struct world *w, uint64_t va, uint64_t value)
+{
+	uint8_t bytes[8];
+
+	vds_put_le64(bytes, value);
+	space_write(w, &w->kernel, va, bytes, 8);
+}
+
 struct node {
 	uint64_t va, key;	/* address of the RTL_BALANCED_NODE; what it sorts by */
 };
@@ -53,6 +61,22 @@ static uint64_t build_tree(struct world *w, struct node *nodes, size_t n)
 	return link_nodes(w, nodes, 0, n, 0);
 }
 
+/* 8.1 to 14393: a tree of what the page file backs alone; 0 or its root. */
+static uint64_t pagefile_root(struct world *w)
+{
+	static const char path[] = "Sections.PageFileSectionHead.Root";
+
+	if (!w->scene->section_tree)
+		return 0;
+	if (global(w, "MiPageFileSectionHead"))
+		return global(w, "MiPageFileSectionHead");
+	return global(w, "MiState") &&
+		       has_field(w, "_MI_SYSTEM_INFORMATION", path)
+		? global(w, "MiState") +
+			  offset_of(w, "_MI_SYSTEM_INFORMATION", path)
+		: 0;
+}
+
 static bool has_tree(struct world *w)
 {
 	return w->scene->section_tree && global(w, "MiState") &&
@@ -65,6 +89,8 @@ uint64_t subsection_room(struct world *w, const struct section *s)
 {
 	uint64_t each = size_of(w, "_SUBSECTION");
 
+	if (pagefile_root(w) && s->kind == SECTION_PAGEFILE)
+		return each + size_of(w, "_RTL_BALANCED_NODE");
 	if (!has_tree(w) || s->kind == SECTION_IMAGE)
 		return each;
 	return s->kind == SECTION_DATA
@@ -97,9 +123,11 @@ static void add_node(struct world *w, struct node *nodes, size_t *n,
 
 	if (*n == MAX_NODES)
 		return;
+	nodes[(*n)++] = (struct node){ va, key };
+	if (!has_tree(w))
+		return;
 	put(w, &w->kernel, va, type, "u1.e1.AllocationType", kind);
 	put(w, &w->kernel, va, type, "u1.e1.Inserted", 1);
-	nodes[(*n)++] = (struct node){ va, key };
 }
 
 void section_tree_build(struct world *w)
@@ -107,13 +135,16 @@ void section_tree_build(struct world *w)
 	struct node *nodes = world_alloc(w, MAX_NODES * sizeof(*nodes));
 	size_t n = 0;
 
-	if (!nodes || !has_tree(w))
+	bool all = has_tree(w);
+	uint64_t root = pagefile_root(w);
+
+	if (!nodes || (!all && !root))
 		return;
 	for (struct section *s = w->scene->sections; s && !w->err;
 	     s = s->next) {
 		size_t first = n;
-		for (unsigned int i = 0; s->kind == SECTION_DATA &&
-			     i < s->num_parts; i++)
+		for (unsigned int i = 0; all &&
+			     s->kind == SECTION_DATA && i < s->num_parts; i++)
 			add_node(w, nodes, &n, s->parts[i].va +
 				 offset_of(w, "_MSUBSECTION", "ProtosNode"),
 				 s->parts[i].proto, 0);
@@ -121,13 +152,18 @@ void section_tree_build(struct world *w)
 			add_node(w, nodes, &n, s->parts[s->num_parts - 1].va +
 				 size_of(w, "_SUBSECTION"), s->parts[0].proto,
 				 1);
-		if (s->kind == SECTION_IMAGE)
+		if (all && s->kind == SECTION_IMAGE)
 			add_node(w, nodes, &n, image_node(w, s),
 				 s->parts[0].proto, 2);
 		s->proto_node = n > first ? nodes[first].va : 0;
 	}
-	put(w, &w->kernel, global(w, "MiState"), "_MI_SYSTEM_INFORMATION",
-	    "Sections.PrototypePtesTree.Root", build_tree(w, nodes, n));
+	uint64_t top = build_tree(w, nodes, n);
+	if (all)
+		put(w, &w->kernel, global(w, "MiState"),
+		    "_MI_SYSTEM_INFORMATION",
+		    "Sections.PrototypePtesTree.Root", top);
+	else
+		put_raw(w, root, top);
 }
 
 /* All pages, through the prototype PTEs or already there. */
@@ -154,14 +190,6 @@ static void map_pages(struct world *w, struct system_view *v)
 		}
 		space_map(w, &w->kernel, v->va + i * VDS_PAGE_SIZE, pte);
 	}
-}
-
-static void put_raw(struct world *w, uint64_t va, uint64_t value)
-{
-	uint8_t bytes[8];
-
-	vds_put_le64(bytes, value);
-	space_write(w, &w->kernel, va, bytes, 8);
 }
 
 /* The view's entry in the control area's list, with its owner: 8.1 and later. */

@@ -9,6 +9,10 @@
  * 3 are followed by public types. The block of an image's node has none: its
  * control area is the one that a pointer before the node leads to, and that
  * itself points at the node (SeImageStub). 4 leads to no section.
+ *
+ * Before there was a tree of pagefile-backed sections alone: PageFileSectionHead
+ * (a global in 8.1, in MiState.Sections in 10240 and 14393), whose nodes lie
+ * right behind their SUBSECTION (MiUpdatePageFileSectionList).
  */
 #include <inttypes.h>
 
@@ -30,6 +34,7 @@ enum node_kind {
 
 struct lister {
 	struct vds_task *task;
+	bool pagefile_only;
 	struct vds_section_ref *list;
 	size_t count, cap;
 };
@@ -158,28 +163,47 @@ static bool visit(void *ctx, uint64_t node)
 {
 	struct lister *l = ctx;
 	uint64_t area;
-	enum vds_why why = area_of_node(l->task, node, &area);
+	enum vds_why why = l->pagefile_only ?
+		area_of_subsection(l->task,
+				   node - vds_ksize(l->task->kernel,
+						    SUBSECTION), &area) :
+		area_of_node(l->task, node, &area);
 	if (why == VDS_BAD_DATA || why == VDS_BAD_ADDRESS)
 		vds_note(&l->task->notes, "prototype_node_bad", node,
-			 "PrototypePtesTree: node 0x%016" PRIx64
-			 " is part of no section (%s)", node, vds_why_str(why));
+			 "%s: node 0x%016" PRIx64
+			 " is part of no section (%s)",
+			 l->pagefile_only ? "PageFileSectionHead" :
+					    "PrototypePtesTree", node,
+			 vds_why_str(why));
 	return why ? !l->task->nomem : add(l, node, area);
+}
+
+/* The root of this build's tree. */
+static enum vds_why find_root(struct lister *l, uint64_t *ret)
+{
+	const struct vds_kernel *kernel = l->task->kernel;
+	const struct vds_field *root = vds_kf(kernel, MI_PROTO_ROOT);
+	uint64_t va;
+	if (!root->present) {
+		l->pagefile_only = true;
+		root = vds_kf(kernel, MI_PAGEFILE_ROOT);
+	}
+	if (root->present && vds_kernel_symbol(kernel, VDS_S_MI_STATE, &va))
+		return vds_task_field(l->task, va, root, ret);
+	/* An RTL_AVL_TREE is its root. */
+	if (vds_kernel_symbol(kernel, VDS_S_MI_PAGEFILE_SECTION_HEAD, &va))
+		return vds_task_u64(l->task, va, ret);
+	return VDS_NO_FIELD;
 }
 
 const struct vds_section_ref *vds_prototype_tree_list(struct vds_task *task,
 						      size_t *ret_count,
 						      enum vds_why *ret_why)
 {
-	const struct vds_kernel *kernel = task->kernel;
 	struct lister l = {.task = task};
-	uint64_t state, root;
+	uint64_t root = 0;
 	*ret_count = 0;
-	*ret_why = VDS_NO_FIELD;
-	if (!vds_kernel_symbol(kernel, VDS_S_MI_STATE, &state) ||
-	    !vds_kf(kernel, MI_PROTO_ROOT)->present)
-		return NULL;
-	*ret_why = vds_task_field(task, state, vds_kf(kernel, MI_PROTO_ROOT),
-				  &root);
+	*ret_why = find_root(&l, &root);
 	/* A memory manager without a single section isn't one that ran. */
 	if (!*ret_why && !root)
 		*ret_why = VDS_NOT_APPLICABLE;
@@ -187,8 +211,9 @@ const struct vds_section_ref *vds_prototype_tree_list(struct vds_task *task,
 		return NULL;
 	struct vds_avl_walk walk = {
 		.task = task, .notes = &task->notes,
-		.what = "PrototypePtesTree", .root = root, .visit = visit,
-		.ctx = &l,
+		.what = l.pagefile_only ? "PageFileSectionHead" :
+					  "PrototypePtesTree",
+		.root = root, .visit = visit, .ctx = &l,
 	};
 	if (vds_avl_walk(&walk) != VDS_LIST_CLOSED)
 		*ret_why = VDS_BAD_DATA;
