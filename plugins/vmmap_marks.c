@@ -122,31 +122,56 @@ static void mark_nt_heap(struct reader *r, uint64_t heap)
 		  large.offset, "large block of an NT heap");
 }
 
-/* The large blocks of a segment heap, which a tree holds. */
-static void mark_large_blocks(struct reader *r, uint64_t root)
-{
+/* A tree of _RTL_BALANCED_NODE in user memory. */
+struct tree {
+	bool encoded;	/* a pointer is XORed with the address of its node */
 	uint64_t stack[MAX_DEPTH];
-	size_t depth = 0, seen = 0;
+	size_t depth;
+};
+
+/* A child that names @at as its parent: so no node is met twice. */
+static void push_child(struct reader *r, struct tree *tree, uint64_t at,
+		       uint64_t child)
+{
+	uint64_t parent;
+
+	if (!child)
+		return;
+	child ^= tree->encoded ? at : 0;
+	parent = user_member(r, child, "_RTL_BALANCED_NODE", "ParentValue") ^
+		 (tree->encoded ? child : 0);
+	/* The low bits hold the balance. */
+	if ((parent & ~UINT64_C(3)) == at && tree->depth < MAX_DEPTH)
+		tree->stack[tree->depth++] = child;
+}
+
+/* The large blocks of a segment heap, which a tree holds. */
+static void mark_large_blocks(struct reader *r, uint64_t at)
+{
+	struct tree tree = {
+		.encoded = user_member(r, at, "_RTL_RB_TREE", "Encoded")};
+	uint64_t root = user_member(r, at, "_RTL_RB_TREE", "Root");
 	struct vds_member_info node;
 
-	if (!find_member(r, "_HEAP_LARGE_ALLOC_DATA", "TreeNode", &node))
+	if (!root ||
+	    !find_member(r, "_HEAP_LARGE_ALLOC_DATA", "TreeNode", &node))
 		return;
-	stack[depth++] = root;
-	while (depth && !is_full(r) && seen++ < MAX_MARKS) {
-		uint64_t at = stack[--depth];
-		uint64_t data = at - node.offset;
+	tree.stack[tree.depth++] = tree.encoded ? root ^ at : root;
+	for (size_t seen = 0; tree.depth && !is_full(r) && seen < MAX_MARKS;
+	     seen++) {
+		uint64_t va = tree.stack[--tree.depth];
+		uint64_t left = user_member(r, va, "_RTL_BALANCED_NODE",
+					    "Left");
+		uint64_t right = user_member(r, va, "_RTL_BALANCED_NODE",
+					     "Right");
 
-		mark(r, user_member(r, data, "_HEAP_LARGE_ALLOC_DATA",
+		mark(r, user_member(r, va - node.offset,
+				    "_HEAP_LARGE_ALLOC_DATA",
 				    "VirtualAddress") & LARGE_ALLOC_MASK,
 		     HEAP, "large block of a segment heap");
-		uint64_t left = user_member(r, at, "_RTL_BALANCED_NODE",
-					    "Left");
-		uint64_t right = user_member(r, at, "_RTL_BALANCED_NODE",
-					     "Right");
-		if (left && depth < MAX_DEPTH)
-			stack[depth++] = left;
-		if (right && depth < MAX_DEPTH)
-			stack[depth++] = right;
+		push_child(r, &tree, va, left);
+		if (right != left)
+			push_child(r, &tree, va, right);
 	}
 }
 
@@ -164,10 +189,8 @@ static void mark_segment_heap(struct reader *r, uint64_t heap)
 				  "_HEAP_SEG_CONTEXT", "SegmentListHead",
 				  link.offset, "segment of a segment heap");
 	}
-	uint64_t root = user_member(r, heap, "_SEGMENT_HEAP",
-				    "LargeAllocMetadata.Root");
-	if (root)
-		mark_large_blocks(r, root);
+	if (find_member(r, "_SEGMENT_HEAP", "LargeAllocMetadata", &head))
+		mark_large_blocks(r, heap + head.offset);
 }
 
 static void mark_heap(struct reader *r, uint64_t heap)
@@ -291,10 +314,10 @@ struct vds_error *marks_read(struct vds_run *run,
 	ret->list = vds_alloc(run, ret->max, sizeof(*ret->list));
 	if (!ret->list)
 		return &vds_enomem;
+	mark_threads(&r);
 	mark_heaps(&r, process->peb);
 	r.flavour = &wow64;
 	mark_heaps(&r, process->peb32);
-	mark_threads(&r);
 	qsort(ret->list, ret->count, sizeof(*ret->list), compare);
 	return NULL;
 }
