@@ -256,7 +256,18 @@ static void put_pages(struct world *w, FILE *f, const struct process *p)
 
 static void put_handles(FILE *f, const struct process *p)
 {
-	static const char *const kinds[] = { "Section", "Process", "File" };
+	static const char *const kinds[] = {
+		[OBJECT_SECTION] = "Section",
+		[OBJECT_PROCESS] = "Process",
+		[OBJECT_FILE] = "File",
+		[OBJECT_THREAD] = "Thread",
+		[OBJECT_TOKEN] = "Token",
+		[OBJECT_KEY] = "Key",
+		[OBJECT_EVENT] = "Event",
+		[OBJECT_MUTANT] = "Mutant",
+		[OBJECT_DIRECTORY] = "Directory",
+		[OBJECT_DEVICE] = "File",
+	};
 	const char *comma = "";
 
 	(void)fputs(",\"handles\":[", f);
