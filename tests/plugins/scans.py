@@ -112,19 +112,23 @@ def check_whoshares(image, data):
 
 
 def check_poolscan(image):
-    everything = records(rows(image, "poolscan", "--all", "--tag", "*"),
-                         "pool_hit")
+    # Partial: scenes have no table of big allocations.
+    def hits(*args):
+        return records(rows(image, "poolscan", *args, status=(0, 3)),
+                       "pool_hit")
+
+    everything = hits("--all", "--tag", "*")
     expect(len({r["pool"]["tag"] for r in everything}) > 5, "few tags")
     for globs in (["MmSt"], ["mmca", "Proc"], ["*St"], ["?ad*"], ["vad*"],
                   ["Vad "], ["M*"], ["F?l*"], ["Mm"], ["nosuch"]):
         args = [a for g in globs for a in ("--tag", g)]
-        got = records(rows(image, "poolscan", "--all", *args), "pool_hit")
+        got = hits("--all", *args)
         want = [r for r in everything if any(
             fnmatch.fnmatchcase(r["pool"]["tag"].lower(), g.lower())
             for g in globs)]
         expect(got == want, f"--tag {globs}: {len(got)} rows instead of "
                f"{len(want)}")
-    plain = records(rows(image, "poolscan", "--all"), "pool_hit")
+    plain = hits("--all")
     want = [r for r in everything if r["pool"]["content"] != "other"]
     expect(plain == want, f"without --tag {len(plain)} rows instead of "
            f"{len(want)}")
@@ -138,7 +142,7 @@ def peak(image, *args):
              "-r", "ndjson", "-j2", *args], stdout=out)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        expect(process.returncode == 0, f"{args}: {process.returncode}")
+        expect(process.returncode in (0, 3), f"{args}: {process.returncode}")
         out.seek(0)
         kept = [json.loads(line) for line in out.read().splitlines()]
     rows = [{k: v for k, v in r.items() if k not in ("id", "image")}
