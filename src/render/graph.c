@@ -30,7 +30,7 @@
 
 enum { EPROCESS, PID, PROCESS, SECTION, FILE_NAME, NAME, BACKING, KNOWN, VIEWS,
        PROTECTION, PROTECTION_RAW, START, GRADE, WRITABLE, EXECUTABLE,
-       CROSS_SESSION, RULE, SEVERITY, MESSAGE, NUM_WANTED };
+       CROSS_SESSION, RULE, SEVERITY, MESSAGE, SPACE, SESSION, NUM_WANTED };
 
 static const char *const wanted[NUM_WANTED] = {
 	[EPROCESS] = "process.eprocess",
@@ -52,6 +52,8 @@ static const char *const wanted[NUM_WANTED] = {
 	[RULE] = "rule.id",
 	[SEVERITY] = "severity",
 	[MESSAGE] = "message",
+	[SPACE] = "view.space",
+	[SESSION] = "process.session",
 };
 
 struct state {
@@ -243,9 +245,43 @@ static int interest(const struct state *state, const struct vds_value *values)
 	return score;
 }
 
+static const char *space_label(struct state *state,
+			       const struct vds_value *values)
+{
+	const struct vds_value *space = cell(state, values, SPACE);
+	const struct vds_value *session = cell(state, values, SESSION);
+	struct vds_str text = {0};
+	vds_str_puts(&text, "kernel: ");
+	vds_text_escape(&text, space->s, space->count);
+	if (session->kind == VDS_KIND_INT)
+		vds_str_printf(&text, " %lld", (long long)session->i);
+	return keep(state, &text);
+}
+
+/* Views of kernel space are no process's: a box for each such space. */
+static int64_t space_node(struct state *state, const struct vds_value *values)
+{
+	const struct vds_value *space = cell(state, values, SPACE);
+	const struct vds_value *session = cell(state, values, SESSION);
+	/* No EPROCESS has such an address. */
+	uint64_t key = (uint64_t)space->count << 1 | 1;
+	bool is_new;
+	if (session->kind == VDS_KIND_INT)
+		key |= (uint64_t)(session->i & INT32_MAX) << 8;
+	int64_t node = node_of(state, &state->processes, VDS_GRAPH_PROCESS,
+			       key, &is_new);
+	if (node >= 0 && is_new) {
+		state->nodes[node].address = 0;
+		state->nodes[node].label = space_label(state, values);
+	}
+	return node;
+}
+
 static int64_t process_node(struct state *state, const struct vds_value *values)
 {
 	bool is_new;
+	if (cell(state, values, EPROCESS)->kind != VDS_KIND_ADDR)
+		return space_node(state, values);
 	int64_t node = node_of(state, &state->processes, VDS_GRAPH_PROCESS,
 			       cell(state, values, EPROCESS)->u, &is_new);
 	if (node >= 0 && is_new)
@@ -360,7 +396,8 @@ struct vds_error *vds_graph_row(const struct vds_render *render,
 		return vds_tree_row(state->tree, values, out);
 	if (has_text(cell(state, values, RULE)))
 		add_finding(state, values);
-	else if (cell(state, values, EPROCESS)->kind == VDS_KIND_ADDR &&
+	else if ((cell(state, values, EPROCESS)->kind == VDS_KIND_ADDR ||
+		  has_text(cell(state, values, SPACE))) &&
 		 cell(state, values, SECTION)->kind == VDS_KIND_ADDR)
 		add_view(state, values);
 	else

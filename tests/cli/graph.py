@@ -149,11 +149,16 @@ def check_views(run, what, rows):
               r["section"]["backing"] != "image"]
     expect(bool(others) == bool(graph.about["images"]) or
            len(rows) == len(others) + known + alone, what, graph.about)
-    drawn = {(graph.nodes[a]["address"], graph.nodes[b]["address"],
+    drawn = {(graph.nodes[a].get("address"), graph.nodes[b]["address"],
               d["start"]) for a, b, d in graph.edges}
-    expect(drawn <= {(r["process"]["eprocess"], r["section"]["control_area"],
+    expect(drawn <= {(r.get("process", {}).get("eprocess"),
+                      r["section"]["control_area"],
                       r["vad"]["start"]) for r in rows
-                     if "control_area" in r["section"]}, what, "made up")
+                     if "control_area" in r["section"] and "vad" in r},
+           what, "made up")
+    spaces = [d["label"] for d in graph.nodes.values()
+                 if d["kind"] == "process" and "address" not in d]
+    expect(all(label.startswith("kernel: ") for label in spaces), spaces)
     return graph
 
 
@@ -187,6 +192,16 @@ def check_scene(run, rows_of, scene):
     expect(drawn == min(drawn + graph.about["left_out"], 80) or
            sum(d["kind"] == "process" for d in graph.nodes.values()) == 40,
            what, drawn, graph.about)
+
+
+def check_kernel(run, rows_of):
+    """Views of kernel space have boxes of their own."""
+    what = ["sharedmem", "--sources", "vad,system,cache"]
+    graph = check_views(run, what, rows_of(*what))
+    spaces = {r["view"]["space"] for r in rows_of(*what)} - {"process"}
+    labels = [d["label"] for d in graph.nodes.values()
+              if d["label"].startswith("kernel: ")]
+    expect(spaces and labels, what, spaces, labels)
 
 
 def check_findings(run, rows_of, scene):
@@ -232,7 +247,8 @@ def main():
     vadose, mkscene, profiles, images = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         for scene in ("demo", "hostile/names", "scale",
-                      "findings/injected-section", "findings/hidden-process"):
+                      "sources/all", "findings/injected-section",
+                      "findings/hidden-process"):
             image = os.path.join(folder, "image.raw")
             subprocess.run([mkscene, "-p", profiles, "-k", KERNEL, "-r", image,
                             os.path.join(images, scene + ".scene")], check=True)
@@ -249,6 +265,12 @@ def main():
 
             if "findings" in scene:
                 check_findings(run, rows_of, scene)
+            elif scene == "sources/all":
+                check_kernel(run, rows_of)
+            elif scene == "scale":      # bounded, however much there is
+                check_views(run, ["sharedmem"], rows_of("sharedmem"))
+                os.unlink(image)
+                continue
             else:
                 check_scene(run, rows_of, scene)
             check_tree(scene, run)
