@@ -90,6 +90,22 @@ static struct vds_error *add_statement(struct vds_aff4 *a,
 	return add(a, "stored_hash", text);
 }
 
+/* How the streams behind the memory are packed. */
+static struct vds_error *add_streams(struct vds_aff4 *a)
+{
+	struct vds_error *err = NULL;
+	for (size_t i = 0; i < a->num_targets && !err; i++) {
+		const struct vds_aff4_stream *s = a->targets[i].stream;
+		char text[64];
+		if (a->targets[i].kind != VDS_AFF4_STREAM)
+			continue;
+		snprintf(text, sizeof(text), "%s, chunks of %u bytes",
+			 vds_codec_name(s->codec), s->chunk_size);
+		err = add(a, "compression", text);
+	}
+	return err;
+}
+
 static struct vds_error *add_statements(struct vds_aff4 *a)
 {
 	for (size_t v = 0; v < a->num_volumes; v++) {
@@ -191,6 +207,8 @@ struct vds_error *vds_aff4_add_meta(struct vds_aff4 *a, const char *urn)
 		if (strcmp(a->candidates[i], urn))
 			err = add(a, "other_object", a->candidates[i]);
 	}
+	if (!err)
+		err = add_streams(a);
 	if (!err)
 		err = add_statements(a);
 	if (!err)

@@ -172,6 +172,9 @@ static struct vds_error *avml_open(struct vds_image *image)
 		err = step(&w);
 	frames->progress = NULL;
 	image->dialect = "2";
+	/* The only tool that writes this. */
+	if (!err && w.compressed)
+		err = vds_image_add_meta(image, "tool", "AVML");
 	if (!err && w.compressed > 1)
 		err = vds_image_add_meta(image, "absent_ranges",
 					 "AVML omits blocks that are all zeros, so these may be zeros rather than not acquired");

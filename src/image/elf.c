@@ -118,6 +118,7 @@ static struct vds_error *read_ehdr(struct elf *elf)
 		if (vds_le16(h + 18) == machines[i][0])
 			elf->image->hints.machine = machines[i][1];
 	}
+	elf->image->dialect = elf->wide ? "64-bit" : "32-bit";
 	err = read_phnum(elf, elf->wide ? vds_le64(h + 40) : vds_le32(h + 32));
 	if (err)
 		return err;

@@ -114,7 +114,9 @@ static struct vds_error *open_raw_frames(struct vds_image *image,
 		vds_note(&image->notes, "wrapper_truncated", used,
 			 "the last chunk of the snappy frames, at offset 0x%llx, is cut short; it and what should follow is absent",
 			 (unsigned long long)used);
-	return vds_image_add_range(image, 0, frames->size, 0, VDS_RANGE_DATA);
+	struct vds_error *err = vds_image_add_meta(image, "wrapper", "snappy");
+	return err ? err : vds_image_add_range(image, 0, frames->size, 0,
+					       VDS_RANGE_DATA);
 }
 
 static struct vds_error *open_framed(struct vds_image *image)

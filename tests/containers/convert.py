@@ -8,6 +8,7 @@ usage: convert.py VADOSE
 """
 import argparse
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -136,6 +137,42 @@ def check_content(bench):
             out.unlink()
 
 
+def check_info(bench):
+    """The container, its ranges with their kinds, and what it says of itself;
+    there is no kernel in it, which is status 4."""
+    kinds = {"data": "data", "FF": "data", "61": "data", "Zero": "zero",
+             "UnknownData": "unreadable", "UnreadableData": "unreadable"}
+    names = {"S": "standard", "R": "scudette", "E": "evimetry"}
+    for seed in range(20, 32):
+        volume, memory, what = aff4maker.make(random.Random(seed),
+                                              ["zlib", "stored"])
+        source = bench.folder / ("%d.aff4" % seed)
+        source.write_bytes(volume.zipped())
+        want, pos = [], 0
+        for pa, length, target, _ in memory.pieces:
+            for start, end, kind in ((pos, pa, "absent"),
+                                     (pa, pa + length, kinds[target])):
+                if start < end and want and want[-1][2] == kind:
+                    want[-1] = (want[-1][0], end, kind)
+                elif start < end:
+                    want.append((start, end, kind))
+            pos = pa + length
+        done = bench.run(source, "-q", "-r", "ndjson", "info")
+        image = json.loads(done.stdout.splitlines()[1])["image"]
+        got = [(int(r[:14], 16), int(r[15:29], 16) + 1, r[30:])
+               for r in image["runs"]]
+        expect(done.returncode == 4 and got == want, seed, what, got, want)
+        expect(image["format"] == "aff4" and
+               image["dialect"] == names[what[0]], seed, what, image)
+        expect("volume=" + volume.urn in image["metadata"], image)
+        with zipfile.ZipFile(source) as z:
+            if "version.txt" in z.namelist():
+                expect("tool=maker 1" in image["metadata"], image)
+        for kind in ("data", "zero", "unreadable", "absent"):
+            expect(image["bytes"][kind] == sum(
+                e - s for s, e, k in want if k == kind), seed, kind, image)
+
+
 def check_verify(bench):
     rng = random.Random(1)
     source = bench.folder / "plain.raw"
@@ -248,7 +285,7 @@ def main():
         return 77
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(args.vadose, pathlib.Path(folder))
-        for check in (check_content, check_verify, check_interrupted,
+        for check in (check_content, check_info, check_verify, check_interrupted,
                       check_full, check_sparse):
             check(bench)
     print("%d failures" % len(FAILURES))
