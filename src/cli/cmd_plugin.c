@@ -23,6 +23,23 @@ static bool is_plugin_name(const char *name)
 	return len && !name[len] && len < 64 && name[0] >= 'a';
 }
 
+/* A plugin of this name would never be run. */
+static bool is_taken(const char *name)
+{
+#define COMMAND_NAME(name, function, help) name,
+	static const char *const commands[] = {VDS_COMMANDS(COMMAND_NAME)};
+#undef COMMAND_NAME
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(commands); i++) {
+		if (!strcmp(commands[i], name))
+			return true;
+	}
+	for (size_t i = 0; vds_builtin_plugins[i]; i++) {
+		if (!strcmp(vds_builtin_plugins[i]->name, name))
+			return true;
+	}
+	return !strcmp(name, "info");
+}
+
 /* The text with @NAME@ replaced. */
 static void fill_in(struct vds_str *out, const char *text, const char *name)
 {
@@ -82,6 +99,11 @@ static struct vds_error *plugin_new(const char *name, const char *dir)
 		return vds_error_create(VDS_ERROR_USAGE,
 					"'%s': a plugin's name is a letter and "
 					"then [a-z0-9_]", name);
+	if (is_taken(name))
+		return vds_error_create(VDS_ERROR_USAGE,
+					"vadose has a plugin or a command "
+					"called '%s'; choose another name",
+					name);
 	if (mkdir(dir, 0777) && errno != EEXIST)
 		return vds_error_errno(VDS_ERROR_OUTPUT, errno, "%s", dir);
 	for (size_t i = 0; i < vds_num_templates; i++) {

@@ -64,7 +64,7 @@ def environment(root):
 def check_installed(root):
     for name in ("bin/vadose", "vadose/plugin.h", "libvadose.so", "index",
                  "ntkrnlmp-19041.yaml", "bash-completion/completions/vadose",
-                 "plugin-guide.md", "plugins.md"):
+                 "plugin-guide.md", "plugins.md", "findings.yaml"):
         find(root, name)
     if subprocess.run(["which", "scdoc"], capture_output=True).returncode == 0:
         for page in ("vadose.1", "vadose-plugin.7", "vadose-profile.5"):
@@ -110,6 +110,12 @@ def main():
             ["vadose", "plugin", "new", "firstlook", "firstlook"], cwd=work,
             env=env, capture_output=True)
         assert refused.returncode == 73, "a plugin was overwritten"
+        for taken in ("pslist", "profile", "info", "No", "../x"):
+            refused = subprocess.run(
+                ["vadose", "plugin", "new", taken, work / "taken"], env=env,
+                capture_output=True)
+            assert refused.returncode == 64, f"a plugin called {taken}"
+            assert not (work / "taken").exists(), taken
     print("sdk: ok")
 
 
