@@ -379,10 +379,13 @@ static struct vds_error *choose(struct vds_run *run, struct context *c)
 	size_t n;
 	const uint64_t *list = vds_option_uints(run, "address", &n);
 	const struct vds_process *any = vds_process_at(run, 0);
+	/* Where no process is found, nor are sections. */
+	if (!any)
+		return NULL;
 	c->targets = vds_alloc(run, c->sharing->num_groups +
 					    c->sharing->num_sections + n + 1,
 			       sizeof(*c->targets));
-	if (!any || !c->targets)
+	if (!c->targets)
 		return &vds_enomem;
 	choose_viewed(run, c);
 	if (!choice_of_views(run))
