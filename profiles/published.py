@@ -69,7 +69,8 @@ _OBJECT_NAME_INFORMATION _QUAD _RTL_BITMAP _EX_RUNDOWN_REF
 _SE_AUDIT_PROCESS_CREATION_INFO _SINGLE_LIST_ENTRY _SLIST_HEADER _STRING
 _ULARGE_INTEGER _VPB _DEVICE_OBJECT _DRIVER_OBJECT _KSYSTEM_TIME LIST_ENTRY32
 LIST_ENTRY64 _STRING64 _STRING32 _RTL_RB_TREE _POOL_TYPE _MMPTE_LIST
-_MMPTE_TIMESTAMP _LIST_ENTRY _UNICODE_STRING'''.split()
+_MMPTE_TIMESTAMP _LIST_ENTRY _UNICODE_STRING _SID _SID_AND_ATTRIBUTES
+_SID_IDENTIFIER_AUTHORITY'''.split()
 
 # Single members of types that change otherwise: at the same place in every
 # symbol table since 9600.
@@ -80,7 +81,11 @@ STABLE = {
              'OemCodePageData': (0xa8, 'void*'),
              'UnicodeCaseTableData': (0xb0, 'void*'),
              'GdiSharedHandleTable': (0xf8, 'void*')},
-    '_TOKEN': {'SessionId': (0x78, 'unsigned long')},
+    '_TOKEN': {'SessionId': (0x78, 'unsigned long'),
+               'UserAndGroupCount': (0x7c, 'unsigned long'),
+               'UserAndGroups': (0x98, '_SID_AND_ATTRIBUTES*'),
+               'IntegrityLevelIndex': (0xd0, 'unsigned long'),
+               'Package': (0x310, 'void*')},
     # Not for 26100, where EPROCESS.Session leads to something else.
     '_MM_SESSION_SPACE': {'SessionId': (0x8, 'unsigned long')},
 }
