@@ -332,13 +332,16 @@ uint64_t vds_physical_size(const struct vds_run *run)
 		vds_image_ranges(run->session->kernel->image, &count);
 	uint64_t size = 0;
 	for (size_t i = 0; i < count; i++)
-		size += ranges[i].len;
+		if (ranges[i].kind != VDS_RANGE_UNREADABLE)
+			size += ranges[i].len;
 	return size;
 }
 
 bool vds_physical_has(const struct vds_run *run, uint64_t pa)
 {
-	return vds_image_range_at(run->session->kernel->image, pa) != NULL;
+	const struct vds_range *range =
+		vds_image_range_at(run->session->kernel->image, pa);
+	return range && range->kind != VDS_RANGE_UNREADABLE;
 }
 
 void vds_translate(struct vds_run *run, const struct vds_process *process,

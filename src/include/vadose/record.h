@@ -153,7 +153,7 @@ VDS_EXPORT struct vds_error *vds_physical_pieces(struct vds_run *run,
 						 uint64_t size,
 						 const uint64_t **ret,
 						 size_t *ret_count);
-/* Bytes of physical memory in the image, whether they could be read or not. */
+/* Bytes of physical memory whose content the image has. */
 VDS_EXPORT uint64_t vds_physical_size(const struct vds_run *run);
 /* Whether the page at physical address @pa is among them. */
 VDS_EXPORT bool vds_physical_has(const struct vds_run *run, uint64_t pa);
