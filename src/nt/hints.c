@@ -90,4 +90,8 @@ void vds_kernel_check_hints(struct vds_kernel *kernel)
 		      kernel->base, "the kernel");
 	check_address(kernel, hints->has_process_head, hints->process_head,
 		      kernel->process_head, "PsActiveProcessHead");
+	uint64_t modules = 0;
+	vds_kernel_symbol(kernel, VDS_S_PS_LOADED_MODULE_LIST, &modules);
+	check_address(kernel, hints->has_module_list, hints->module_list,
+		      modules, "PsLoadedModuleList");
 }

@@ -208,6 +208,31 @@ static void find_heads(struct inference *in)
 			  table + vds_kf(kernel, HANDLE_TABLE_LIST)->offset);
 }
 
+/*
+ * PsLoadedModuleList: a list head whose first entry is the kernel's own, which
+ * is loaded first and links back to the head (InLoadOrderLinks comes first).
+ */
+static void find_modules(struct inference *in)
+{
+	const struct vds_kernel *kernel = in->kernel;
+	const struct vds_field *base = vds_kf(kernel, KLDR_BASE);
+	if (!base->present)
+		base = vds_kf(kernel, LDR_BASE);
+	for (size_t i = 0; base->present && i < in->pointers->count; i++) {
+		const struct vds_pointer *p = &in->pointers->list[i];
+		uint64_t back, at;
+		if (!read_u64(in, p->value + 8, &back) || back != p->va ||
+		    !read_u64(in, p->value + base->offset, &at) ||
+		    at != kernel->base)
+			continue;
+		set_symbol(in, VDS_S_PS_LOADED_MODULE_LIST, p->va);
+		record(in, "PsLoadedModuleList", p->va,
+		       "a list head in the kernel image whose first entry's DllBase is the kernel's",
+		       "that entry links back to it");
+		break;
+	}
+}
+
 struct cid_table {
 	uint64_t system;
 	bool found;
@@ -423,6 +448,7 @@ struct vds_error *vds_kernel_infer_symbols(struct vds_kernel *kernel,
 	if (!*ret_found)
 		return in.err;
 	find_heads(&in);
+	find_modules(&in);
 	uint64_t table = find_type_table(&in);
 	if (table)
 		find_cookie(&in, table);

@@ -30,6 +30,7 @@ WRONG = (
     ("CR3", 0x10, "<Q", 0x3000, "hint_dtb"),
     ("CR3 beyond memory", 0x10, "<Q", 0x7ffffff000, "hint_dtb"),
     ("machine", 0x30, "<I", 0x14c, "hint_machine"),
+    ("module list", 0x20, "<Q", 0xfffff80002a01230, "hint_address"),
     ("process list", 0x28, "<Q", 0xfffff80002a01230, "hint_address"),
 )
 # The same, but nothing is wrong.

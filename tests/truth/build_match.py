@@ -65,7 +65,7 @@ def check_refusals(vadose, image, less, name):
 
 def compare(vadose, image, pack, less, name):
     ok = True
-    for plugin in "pslist", "vadinfo", "sharedmem":
+    for plugin in "pslist", "vadinfo", "sharedmem", "modules":
         code, want = rows(vadose, image, pack, plugin)
         near_code, got = rows(vadose, image, less, plugin)
         same = want and code == near_code and want == got
