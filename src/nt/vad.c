@@ -52,7 +52,8 @@ struct vds_vad_iter *vds_vad_iterate(const struct vds_process *process)
 	it->process = process;
 	it->cap = FIRST_FRAMES;
 	it->stack = vds_arena_alloc(&task->arena, it->cap * sizeof(*it->stack));
-	it->kept = vds_arena_calloc(&task->arena, KEPT, sizeof(*it->kept));
+	/* Filled by vds_vad_node_read(); most trees need but a few. */
+	it->kept = vds_arena_alloc(&task->arena, KEPT * sizeof(*it->kept));
 	if (!it->stack || !it->kept ||
 	    !vds_visited_init(&it->seen, &task->arena, process->vad_count))
 		goto nomem;

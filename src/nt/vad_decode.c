@@ -100,6 +100,7 @@ enum vds_why vds_vad_node_read(struct vds_task *task,
 			   header + layout->whole))
 		return VDS_PRESENT;
 	/* Something of it is absent: ask for the parts. */
+	memset(ret->bytes, 0, sizeof(ret->bytes));
 	why = vds_task_read(task, va, ret->bytes + header, layout->core);
 	if (why)
 		return why;
