@@ -309,8 +309,10 @@ static struct vds_error *patched(struct vds_run *run,
 		vds_rule_find(scene->rules, "stomped-module");
 	uint64_t percent = stomped ?
 		(uint64_t)vds_rule_param(stomped, "percent") : 25;
-	bool large = (u->changed + u->lost) * 100 >= percent * u->code &&
-		     u->changed + u->lost;
+	uint64_t pages = stomped ?
+		(uint64_t)vds_rule_param(stomped, "pages") : 1;
+	uint64_t own = u->changed + u->lost;
+	bool large = own && own >= pages && own * 100 >= percent * u->code;
 	if (!u->changed && !large)
 		return NULL;
 	if (u->changed)

@@ -84,6 +84,12 @@ static enum naming naming_of(const struct look *l)
 		       ANONYMOUS : NAME_UNKNOWN;
 }
 
+/* The process's own program: its image base lies in the view. */
+static bool is_program(const struct vds_process *p, const struct vds_view *view)
+{
+	return p && p->image_base >= view->start && p->image_base <= view->end;
+}
+
 static struct vds_error *emit_about(struct finding *f, const struct look *l,
 				    const struct vds_view *view)
 {
@@ -102,8 +108,16 @@ static struct vds_error *emit_about(struct finding *f, const struct look *l,
 /* Such a program may be host to anything: svchost.exe, dllhost.exe, ... */
 static bool is_windows_program(const struct vds_process *p)
 {
-	return p->path && (vds_match("*\\Windows\\System32\\*", p->path) ||
-			   vds_match("*\\Windows\\SysWOW64\\*", p->path));
+	static const char *const globs[] = {
+		"*\\Windows\\System32\\*", "*\\Windows\\SysWOW64\\*",
+		"*\\Windows\\SystemApps\\*", "*\\Windows\\explorer.exe",
+	};
+	for (size_t i = 0; p->path && i < sizeof(globs) / sizeof(globs[0]);
+	     i++) {
+		if (vds_match(globs[i], p->path))
+			return true;
+	}
+	return false;
 }
 
 /* Do the paths agree up to the last backslash? */
@@ -291,12 +305,6 @@ static struct vds_error *cross_boundary(const struct look *l)
 		l->run, "memory is written here and by %s (PID %u), over %u of the boundaries session, user, integrity, AppContainer",
 		name_of(q), q->pid, most);
 	return emit_about(&f, l, view_at(l, best_i));
-}
-
-/* The process's own program: its image base lies in the view. */
-static bool is_program(const struct vds_process *p, const struct vds_view *view)
-{
-	return p && p->image_base >= view->start && p->image_base <= view->end;
 }
 
 static struct vds_error *image_without_file(const struct look *l,
