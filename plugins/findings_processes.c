@@ -29,12 +29,13 @@ static struct vds_error *hidden(struct vds_run *run, const struct scene *scene,
 static const struct vds_process *parent_of(struct vds_run *run,
 					   const struct vds_process *p)
 {
-	for (size_t i = 0; i < vds_num_processes(run); i++) {
+	for (size_t i = vds_process_from_pid(run, p->ppid);; i++) {
 		const struct vds_process *q = vds_process_at(run, i);
-		if (q && q->pid == p->ppid && q->eprocess != p->eprocess)
+		if (!q || q->pid != p->ppid)
+			return NULL;
+		if (q->eprocess != p->eprocess)
 			return q;
 	}
-	return NULL;
 }
 
 /*

@@ -380,12 +380,12 @@ static struct vds_error *look_at_memory(const struct look *l)
 static bool has_ended(struct vds_run *run, uint32_t pid)
 {
 	bool ended = true;
-	for (size_t i = 0; i < vds_num_processes(run); i++) {
+	for (size_t i = vds_process_from_pid(run, pid);; i++) {
 		const struct vds_process *p = vds_process_at(run, i);
-		if (p && p->pid == pid)
-			ended = p->exited;
+		if (!p || p->pid != pid)
+			return ended;
+		ended = p->exited;
 	}
-	return ended;
 }
 
 static struct vds_error *dead_creator(const struct look *l)

@@ -174,6 +174,20 @@ const struct vds_process *vds_process_at(struct vds_run *run, size_t index)
 	return task->processes[index];
 }
 
+size_t vds_process_from_pid(const struct vds_run *run, uint32_t pid)
+{
+	const struct vds_kernel *kernel = run->session->kernel;
+	size_t low = 0, high = kernel->num_processes;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (kernel->processes[mid].pid < pid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 const struct vds_process *vds_process_find(struct vds_run *run,
 					   uint64_t eprocess)
 {

@@ -67,6 +67,9 @@ VDS_EXPORT bool vds_match(const char *glob, const char *text);
 VDS_EXPORT size_t vds_num_processes(const struct vds_run *run);
 VDS_EXPORT const struct vds_process *vds_process_at(struct vds_run *run,
 						    size_t index);
+/* Index of the first process with @pid or a higher one: the table's first key. */
+VDS_EXPORT size_t vds_process_from_pid(const struct vds_run *run,
+				       uint32_t pid);
 /* The process of that table whose EPROCESS is at @eprocess, or NULL. */
 VDS_EXPORT const struct vds_process *vds_process_find(struct vds_run *run,
 						      uint64_t eprocess);
