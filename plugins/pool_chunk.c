@@ -63,11 +63,13 @@ enum vds_why pool_chunk_of(struct vds_run *run,
 	why = vds_kernel_member(run, globals,
 				vds_type_find(run, "_RTLP_HP_HEAP_GLOBALS"),
 				"HeapKey", &key);
-	chunk = block->address - header;
-	if (!why)
-		why = read_sizes(run, chunk, key, &own);
 	if (why)
 		return why;
+	chunk = block->address - header;
+	why = read_sizes(run, chunk, key, &own);
+	/* A block that starts a page may have nothing before it: no chunk. */
+	if (why)
+		return why != VDS_NOT_MAPPED ? why : VDS_NOT_APPLICABLE;
 	if (own.allocated > 1 || own.size * UNIT < header + block->size)
 		return VDS_NOT_APPLICABLE;
 	why = read_sizes(run, chunk + own.size * UNIT, key, &next);
