@@ -53,8 +53,15 @@ struct vds_error *vds_loader_dirs(struct vds_registry *registry,
 				  const char *const *dirs, size_t num_dirs)
 {
 	struct vds_error *err = NULL;
-	for (size_t i = 0; !err && i < num_dirs; i++)
+	struct stat st;
+	for (size_t i = 0; !err && i < num_dirs; i++) {
+		/* One that was named is there; the others may be. */
+		if (stat(dirs[i], &st) || !S_ISDIR(st.st_mode))
+			return vds_error_create(VDS_ERROR_NO_INPUT,
+						"-p %s: no such folder",
+						dirs[i]);
 		err = add_dir(registry, dirs[i]);
+	}
 	const char *env = getenv("VADOSE_PLUGIN_PATH");
 	_cleanup_free_ char *copy = strdup(env ? env : "");
 	if (!copy)

@@ -9,7 +9,10 @@
 
 #include "plugin/registry.h"
 
-/* The folders to search: @dirs, $VADOSE_PLUGIN_PATH, the installed one. */
+/*
+ * The folders to search: @dirs, $VADOSE_PLUGIN_PATH, the installed one. Errors:
+ * one of @dirs is not there; out of memory.
+ */
 struct vds_error *vds_loader_dirs(struct vds_registry *registry,
 				  const char *const *dirs, size_t num_dirs);
 

@@ -100,6 +100,12 @@ with tempfile.TemporaryDirectory() as temp:
                env={"VADOSE_PLUGIN_PATH": "."}).returncode == 64,
            "a relative folder in the environment")
     expect(run("-p", temp, "../probe", "--help").returncode == 64, "a path")
+    for command in (["plugins"], ["pslist", "--help"]):
+        got = run("-p", temp / "nosuch", *command)
+        expect(got.returncode == 66 and "nosuch: no such folder" in got.stderr,
+               f"a folder that is not there: {got}")
+    expect(run("plugins", env={"VADOSE_PLUGIN_PATH": "/nosuch"}).returncode
+           == 0, "a folder in the environment that is not there")
 
 print("modules:", "FAILED" if failures else "ok")
 sys.exit(failures != 0)
