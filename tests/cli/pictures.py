@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures in docs/pictures are those that draw.py makes now, and well-formed.
+"""docs/sharing.md: its pictures are those that draw.py makes now, and well-formed;
+it explains every column.
 
   pictures.py VADOSE MKSCENE SOURCE
 """
@@ -9,6 +10,19 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
+
+
+def unexplained(vadose, text):
+    """Columns of the plugins about sharing that docs/sharing.md leaves out."""
+    for plugin in ("sharedmem", "sharedpages", "sectiondump", "modified"):
+        page = subprocess.run([vadose, plugin, "--help"], check=True,
+                              capture_output=True, text=True).stdout
+        for line in page.split("\ncolumns (")[1].splitlines()[1:]:
+            name = line.split()[0] if line.strip() else ""
+            # Tables of the page shorten `vad.start`, `vad.end` to `.end`.
+            last = "`." + name.rsplit(".", 1)[-1] + "`"
+            if "`" + name + "`" not in text and last not in text and name:
+                yield plugin + ": " + name
 
 
 def main():
@@ -30,6 +44,9 @@ def main():
                       "%s %s . docs/pictures" % (name, vadose, mkscene))
                 failed = 1
         text = (kept.parent / "sharing.md").read_text()
+        for column in unexplained(vadose, text):
+            print("FAIL: docs/sharing.md doesn't explain", column)
+            failed = 1
         for name in names:
             if "pictures/" + name not in text:
                 print("FAIL: docs/sharing.md doesn't show", name)
