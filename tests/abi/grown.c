@@ -13,6 +13,15 @@
 #include "row/schema.h"
 
 _Static_assert(VDS_ABI_MINOR > 0, "this host must be newer than ABI 1.0");
+/* What never changes within major 1. */
+_Static_assert(VDS_ABI_MAJOR == 1, "these are the facts of ABI 1");
+_Static_assert(offsetof(struct vds_plugin, abi_major) == 0 &&
+	       offsetof(struct vds_plugin, abi_minor) == 4 &&
+	       offsetof(struct vds_plugin, size) == 8 &&
+	       offsetof(struct vds_plugin, flags) == 12,
+	       "the first 16 bytes of a descriptor");
+_Static_assert(sizeof(struct vds_value) == 16,
+	       "a row is an array of values that the plugin makes");
 
 static int failures;
 
