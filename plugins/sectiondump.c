@@ -86,6 +86,7 @@ static const struct vds_option options[] = {
 	{"dump", VDS_OPTION_STR, VDS_OPTION_REQUIRED, "DIR", NULL, NULL, "folder to write to; made if it doesn't exist"},
 	CHOICE_OPTIONS("1"),
 	SOURCES_OPTION,
+	{"verify", VDS_OPTION_ENUM, 0, NULL, "pte", "none|pte", "as in sharedmem: none reads no sources but VADs"},
 	{"copies", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "where the shared page is not in memory, take a process's own copy (marked in the map)"},
 	{"limit-size", VDS_OPTION_SIZE, 0, NULL, "16G", NULL, "write no more than this of one section; the rest is left out and said so"},
 	{"max-pages", VDS_OPTION_UINT, 0, "N", "1048576", NULL, "pages looked at in one section; the rest is one row"},
@@ -424,7 +425,9 @@ static struct vds_error *run_sectiondump(struct vds_run *run,
 		return vds_error_create(VDS_ERROR_USAGE,
 					"--backing physical: device memory is no section's content");
 	if (!err)
-		err = sources_choose(run, true, &how, &c.wanted);
+		err = sources_choose(run, strcmp(vds_option_str(run, "verify"),
+						 "none") != 0,
+				     &how, &c.wanted);
 	how.verify = VDS_VERIFY_NONE;
 	if (!err)
 		err = vds_section_names_load(run, &c.names);

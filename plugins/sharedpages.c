@@ -90,6 +90,7 @@ static const struct vds_column columns[NUM_COLS] = {
 static const struct vds_option options[] = {
 	CHOICE_OPTIONS("2"),
 	SOURCES_OPTION,
+	{"verify", VDS_OPTION_ENUM, 0, NULL, "pte", "pte", "page tables are what the pages are told by: there is no other way here"},
 	{"max-pages", VDS_OPTION_UINT, 0, "N", "1048576", NULL, "pages looked at in one group; the rest is one row"},
 };
 

@@ -390,6 +390,9 @@ def check_answered(vadose):
     expect(records("sharedmem", "--pages", *thumb, "--writable") == pages and
            records("sharedmem", "--pages", *thumb, "--executable")[0]["kind"]
            == "run_end", "filters of sharedmem --pages")
+    expect(records("sharedmem", "--verify=pte", "--pages", *thumb) == pages and
+           records("sharedmem", "--verify=none", *thumb, "--dump", DUMP) ==
+           dumped, "--verify")
     got = vadose("sharedmem", "--pages", "--dump", DUMP)
     expect(got.returncode == 64 and b"give one of them" in got.stderr, got)
     got = vadose("sharedmem", "--name", "--pages")    # a name, not an option
