@@ -3,6 +3,7 @@
 #ifndef VDS_IMAGE_DUMP_H
 #define VDS_IMAGE_DUMP_H
 
+#include "base/bytes.h"
 #include "image/format.h"
 
 #define VDS_DUMP_HEADER32 0x1000
@@ -67,6 +68,14 @@ struct vds_triage {
 	uint64_t limit;		/* nothing lies beyond: SizeOfDump or the file */
 	uint64_t lost;		/* bytes that lie between the two */
 };
+
+/* A field of the triage header; 0 if it isn't set. */
+static inline uint32_t vds_triage_u32(const struct vds_triage *t,
+				      unsigned int field)
+{
+	uint32_t v = vds_le32(t->header + field);
+	return v == VDS_DUMP_UNSET32 ? 0 : v;
+}
 
 /*
  * VDS_ERROR_FORMAT if @len bytes from file offset @offset on, as @field at

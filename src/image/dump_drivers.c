@@ -138,7 +138,7 @@ static struct vds_error *check_list(struct vds_triage *t, uint64_t field_at,
 
 static struct vds_error *find_unloaded(struct vds_triage *t, struct list *list)
 {
-	uint64_t at = vds_le32(t->header + VDS_TRIAGE_UNLOADED);
+	uint64_t at = vds_triage_u32(t, VDS_TRIAGE_UNLOADED);
 	uint8_t count[8];
 	if (!at)
 		return NULL;
@@ -162,7 +162,7 @@ static struct vds_error *find_unloaded(struct vds_triage *t, struct list *list)
 static uint64_t driver_entry_size(const struct vds_triage *t,
 				  const struct list *list)
 {
-	uint64_t names = vds_le32(t->header + VDS_TRIAGE_STRINGS);
+	uint64_t names = vds_triage_u32(t, VDS_TRIAGE_STRINGS);
 	for (uint64_t size = DRIVER_ENTRY; size <= DRIVER_ENTRY_MAX; size += 8) {
 		if (names > list->at && names - list->at == list->stated * size)
 			return size;
@@ -172,10 +172,10 @@ static uint64_t driver_entry_size(const struct vds_triage *t,
 
 static struct vds_error *find_loaded(struct vds_triage *t, struct list *list)
 {
-	list->at = vds_le32(t->header + VDS_TRIAGE_DRIVERS);
+	list->at = vds_triage_u32(t, VDS_TRIAGE_DRIVERS);
 	if (!list->at)
 		return NULL;
-	list->stated = vds_le32(t->header + VDS_TRIAGE_NUM_DRIVERS);
+	list->stated = vds_triage_u32(t, VDS_TRIAGE_NUM_DRIVERS);
 	list->entry_size = driver_entry_size(t, list);
 	return check_list(t, t->at + VDS_TRIAGE_NUM_DRIVERS, "DriverCount",
 			  list);

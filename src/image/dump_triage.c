@@ -43,12 +43,6 @@ uint64_t vds_triage_available(const struct vds_triage *t, uint64_t offset,
 	return offset < size ? VDS_MIN(len, size - offset) : 0;
 }
 
-/* A field of the triage header. */
-static uint32_t u32_of(const struct vds_triage *t, unsigned int field)
-{
-	return vds_le32(t->header + field);
-}
-
 static uint64_t u64_of(const struct vds_triage *t, unsigned int field)
 {
 	return vds_le64(t->header + field);
@@ -78,8 +72,8 @@ static struct vds_error *add_block(struct vds_triage *t, uint64_t at,
 
 static struct vds_error *add_data_blocks(struct vds_triage *t)
 {
-	uint32_t table = u32_of(t, VDS_TRIAGE_BLOCKS);
-	uint64_t count = u32_of(t, VDS_TRIAGE_NUM_BLOCKS);
+	uint32_t table = vds_triage_u32(t, VDS_TRIAGE_BLOCKS);
+	uint64_t count = vds_triage_u32(t, VDS_TRIAGE_NUM_BLOCKS);
 	struct vds_image *image = t->dump->image;
 	struct vds_error *err = vds_triage_check(
 		t, t->at + VDS_TRIAGE_NUM_BLOCKS, "DataBlocksCount", table,
@@ -116,18 +110,19 @@ static struct vds_error *add_other_blocks(struct vds_triage *t)
 	const struct vds_image_hints *hints = &t->dump->image->hints;
 	struct vds_error *err = add_block(
 		t, t->at + VDS_TRIAGE_STACK, "CallStackOffset",
-		u64_of(t, VDS_TRIAGE_STACK_VA), u32_of(t, VDS_TRIAGE_STACK_SIZE),
-		u32_of(t, VDS_TRIAGE_STACK));
+		u64_of(t, VDS_TRIAGE_STACK_VA),
+		vds_triage_u32(t, VDS_TRIAGE_STACK_SIZE),
+		vds_triage_u32(t, VDS_TRIAGE_STACK));
 	if (!err)
 		err = add_block(t, t->at + VDS_TRIAGE_PAGE, "DataPageOffset",
 				u64_of(t, VDS_TRIAGE_PAGE_VA),
-				u32_of(t, VDS_TRIAGE_PAGE_SIZE),
-				u32_of(t, VDS_TRIAGE_PAGE));
+				vds_triage_u32(t, VDS_TRIAGE_PAGE_SIZE),
+				vds_triage_u32(t, VDS_TRIAGE_PAGE));
 	if (!err && hints->has_kdbg)
 		err = add_block(t, t->at + VDS_TRIAGE_DEBUGGER,
 				"DebuggerDataOffset", hints->kdbg,
-				u32_of(t, VDS_TRIAGE_DEBUGGER_SIZE),
-				u32_of(t, VDS_TRIAGE_DEBUGGER));
+				vds_triage_u32(t, VDS_TRIAGE_DEBUGGER_SIZE),
+				vds_triage_u32(t, VDS_TRIAGE_DEBUGGER));
 	return err;
 }
 
@@ -142,7 +137,7 @@ static uint64_t next_part(const struct vds_triage *t, uint64_t offset)
 	};
 	uint64_t next = t->limit;
 	for (size_t i = 0; i < sizeof(fields); i++) {
-		uint64_t other = u32_of(t, fields[i]);
+		uint64_t other = vds_triage_u32(t, fields[i]);
 		if (other > offset)
 			next = VDS_MIN(next, other);
 	}
@@ -160,7 +155,7 @@ static struct vds_error *add_copies(struct vds_triage *t)
 		[VDS_COPY_THREAD] = {VDS_TRIAGE_THREAD, "ThreadOffset"},
 	};
 	for (size_t i = 0; i < VDS_NUM_COPIES; i++) {
-		uint64_t offset = u32_of(t, parts[i].field);
+		uint64_t offset = vds_triage_u32(t, parts[i].field);
 		if (!offset)
 			continue;
 		struct vds_error *err = vds_triage_check(
@@ -178,7 +173,7 @@ static struct vds_error *add_copies(struct vds_triage *t)
 /* The writer's last word, "TRGD", at the end of what it wrote. */
 static struct vds_error *check_end(struct vds_triage *t)
 {
-	uint32_t valid = u32_of(t, VDS_TRIAGE_VALID);
+	uint32_t valid = vds_triage_u32(t, VDS_TRIAGE_VALID);
 	uint8_t mark[4];
 	struct vds_error *err = vds_triage_check(
 		t, t->at + VDS_TRIAGE_VALID, "ValidOffset", valid,
@@ -193,6 +188,36 @@ static struct vds_error *check_end(struct vds_triage *t)
 			 "triage dump: no TRGD at offset 0x%x, where ValidOffset says that it ends: it may not have been written to its end",
 			 valid);
 	return NULL;
+}
+
+#define MINI_DUMP_FIELDS 0x1038	/* of DUMP_HEADER64 */
+
+/*
+ * MiniDumpFields says which parts were turned on; older writers leave in the
+ * others whatever was there. A part that isn't stated counts if it is sound.
+ */
+static void drop_unstated(struct vds_triage *t)
+{
+	static const struct {
+		uint32_t bit;	/* TRIAGE_DUMP_DATAPAGE, ... */
+		uint8_t offset, count, size;
+	} parts[] = {
+		{0x200, VDS_TRIAGE_PAGE, VDS_TRIAGE_PAGE_SIZE, 1},
+		{0x400, VDS_TRIAGE_DEBUGGER, VDS_TRIAGE_DEBUGGER_SIZE, 1},
+		{0x800, VDS_TRIAGE_BLOCKS, VDS_TRIAGE_NUM_BLOCKS, BLOCK_ENTRY},
+	};
+	uint32_t fields = vds_le32(t->dump->header + MINI_DUMP_FIELDS);
+	if (!fields || fields == VDS_DUMP_UNSET32)
+		return;
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(parts); i++) {
+		uint64_t len = (uint64_t)vds_triage_u32(t, parts[i].count) *
+			       parts[i].size;
+		if (fields & parts[i].bit ||
+		    vds_fits(vds_triage_u32(t, parts[i].offset), len, t->limit))
+			continue;
+		vds_put_le32(t->header + parts[i].offset, 0);
+		vds_put_le32(t->header + parts[i].count, 0);
+	}
 }
 
 /* One refusal names what it refuses: 32-bit forms can't be read by address. */
@@ -214,8 +239,9 @@ static struct vds_error *read_header(struct vds_triage *t)
 		return vds_error_create(VDS_ERROR_FORMAT,
 					"triage dump: the file ends inside the triage header at offset 0x%llx",
 					(unsigned long long)t->at);
-	uint32_t stated = u32_of(t, VDS_TRIAGE_DUMP_SIZE);
+	uint32_t stated = vds_triage_u32(t, VDS_TRIAGE_DUMP_SIZE);
 	t->limit = VDS_MAX(stated, dump->size);
+	drop_unstated(t);
 	return check_end(t);
 }
 
@@ -246,6 +272,6 @@ struct vds_error *vds_dump_open_triage(struct vds_dump *dump)
 					"triage dump: no block of memory in it: DataBlocksCount at offset 0x%llx is %u",
 					(unsigned long long)(t.at +
 						VDS_TRIAGE_NUM_BLOCKS),
-					u32_of(&t, VDS_TRIAGE_NUM_BLOCKS));
+					vds_triage_u32(&t, VDS_TRIAGE_NUM_BLOCKS));
 	return NULL;
 }

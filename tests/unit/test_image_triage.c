@@ -246,6 +246,31 @@ START_TEST(a_dump_cut_short)
 }
 END_TEST
 
+/* Parts that MiniDumpFields doesn't state may hold anything. */
+START_TEST(parts_that_are_not_stated)
+{
+	struct dump d;
+	uint8_t buf[0x10];
+	size_t count;
+	dump_open(&d);
+	put32(&d, 0x1038, 0xff);
+	put32(&d, 0x2068, 0x12345678);
+	put32(&d, 0x206c, 0xcccccccc);
+	put64(&d, 0x2060, BLOCK_VA);
+	put32(&d, 0x2078, 0xcccccccc);
+	put32(&d, 0x207c, 0xcccccccc);
+	struct vds_image *image = open_dump(&d);
+	ck_assert_int_eq(vds_image_read_virtual(image, STACK_VA, buf, 0x10),
+			 VDS_PRESENT);
+	ck_assert_uint_eq(buf[0], 's');
+	vds_image_virtual_blocks(image, &count);
+	ck_assert_uint_eq(count, 2);	/* and the debugger's */
+	ck_assert_uint_eq(vds_image_notes(image)->count, 0);
+	vds_image_close(image);
+	temp_close(&d.t);
+}
+END_TEST
+
 START_TEST(a_dump_without_its_last_word)
 {
 	struct dump d;
@@ -343,6 +368,7 @@ int main(void)
 	tcase_add_test(tc, longer_driver_entries);
 	tcase_add_test(tc, overlapping_data_blocks);
 	tcase_add_test(tc, a_dump_cut_short);
+	tcase_add_test(tc, parts_that_are_not_stated);
 	tcase_add_test(tc, a_dump_without_its_last_word);
 	tcase_add_loop_test(tc, bad_fields_are_named, 0,
 			    (int)VDS_ARRAY_SIZE(bad_fields));
