@@ -199,9 +199,9 @@ static const char *page_protection_str(struct vds_run *run, uint64_t bits)
 		"PAGE_WRITECOPY", "PAGE_EXECUTE", "PAGE_EXECUTE_READ",
 		"PAGE_EXECUTE_READWRITE", "PAGE_EXECUTE_WRITECOPY",
 	};
-	const char *extra = bits & 0x200 ? " PAGE_NOCACHE" :
-			    bits & 0x400 ? " PAGE_WRITECOMBINE" :
-			    bits & 0x100 ? " PAGE_GUARD" : "";
+	const char *extra = bits & 0x200 ? "|PAGE_NOCACHE" :
+			    bits & 0x400 ? "|PAGE_WRITECOMBINE" :
+			    bits & 0x100 ? "|PAGE_GUARD" : "";
 
 	for (unsigned int i = 0; i < 8; i++) {
 		if ((bits & 0xff) == 1u << i)

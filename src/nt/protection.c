@@ -27,9 +27,9 @@ enum {
 
 static const char *const names[32] = {
 	ROW(""),
-	ROW(" PAGE_NOCACHE"),
-	ROW(" PAGE_GUARD"),
-	ROW(" PAGE_WRITECOMBINE"),
+	ROW("|PAGE_NOCACHE"),
+	ROW("|PAGE_GUARD"),
+	ROW("|PAGE_WRITECOMBINE"),
 };
 
 const char *vds_protection_str(uint32_t protection)

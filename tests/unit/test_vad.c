@@ -507,10 +507,10 @@ START_TEST(protection_words)
 	ck_assert_str_eq(vds_protection_str(0), "PAGE_NOACCESS");
 	ck_assert_str_eq(vds_protection_str(4), "PAGE_READWRITE");
 	ck_assert_str_eq(vds_protection_str(7), "PAGE_EXECUTE_WRITECOPY");
-	ck_assert_str_eq(vds_protection_str(0xc), "PAGE_READWRITE PAGE_NOCACHE");
-	ck_assert_str_eq(vds_protection_str(0x14), "PAGE_READWRITE PAGE_GUARD");
+	ck_assert_str_eq(vds_protection_str(0xc), "PAGE_READWRITE|PAGE_NOCACHE");
+	ck_assert_str_eq(vds_protection_str(0x14), "PAGE_READWRITE|PAGE_GUARD");
 	ck_assert_str_eq(vds_protection_str(0x1e),
-			 "PAGE_EXECUTE_READWRITE PAGE_WRITECOMBINE");
+			 "PAGE_EXECUTE_READWRITE|PAGE_WRITECOMBINE");
 	ck_assert_str_eq(vds_protection_str(0x18), "PAGE_NOACCESS");
 	ck_assert_str_eq(vds_protection_str(32), "unknown");
 	ck_assert(!vds_protection_writable(3));
