@@ -197,15 +197,28 @@ static struct vds_error *run_scan(void *ctx, size_t task, unsigned int worker)
 	return NULL;
 }
 
-static double timed(struct vds_error *(*run)(void *, size_t, unsigned int),
-		    void *ctx)
+/* Seconds of all processors together: what other work disturbs least. */
+static double processor(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+struct times {
+	double wall, cpu;	/* the best of some rounds each */
+};
+
+static void timed(struct vds_error *(*run)(void *, size_t, unsigned int),
+		  void *ctx, struct times *best)
 {
 	struct vds_work work = {.threads = vds_work_default_threads(),
 				.tasks = IMAGE_SIZE / SLICE, .ctx = ctx,
 				.window = IMAGE_SIZE / SLICE, .run = run};
-	double start = now();
+	double start = now(), cpu = processor();
 	die(vds_work_run(&work));
-	return now() - start;
+	best->wall = VDS_MIN(best->wall, now() - start);
+	best->cpu = VDS_MIN(best->cpu, processor() - cpu);
 }
 
 /* Small reads like those of page walks: some pages far more often. */
@@ -233,29 +246,29 @@ static bool bench_codec(const struct vds_image *raw, enum vds_codec codec,
 	struct vds_aff4_written written;
 	struct vds_image *image;
 	struct chunks chunks;
-	double library = 1e9, ours = 1e9;
+	struct times library = {1e9, 1e9}, ours = {1e9, 1e9};
 	die(vds_aff4_write(raw, fd, &options, &written));
 	close(fd);
 	die(vds_image_open(path, NULL, &image));
 	load_chunks(image, &chunks);
 	for (int i = 0; i < ROUNDS; i++) {
-		double t = timed(run_library, &chunks);
-		library = VDS_MIN(library, t);
-		t = timed(run_scan, image);
-		ours = VDS_MIN(ours, t);
+		timed(run_library, &chunks, &library);
+		timed(run_scan, image, &ours);
 	}
 	double reads = random_reads(image);
 	reads = VDS_MIN(reads, random_reads(image));
 	double mib = (double)IMAGE_SIZE / (1 << 20);
 	printf("%-7s %4.0f %% packed  library %6.0f MiB/s  scan %6.0f MiB/s  "
-	       "ratio %.2f  random reads %.2f times raw\n",
+	       "ratio %.2f (of processor time %.2f)  "
+	       "random reads %.2f times raw\n",
 	       vds_codec_name(codec),
-	       100.0 * (double)written.size / (double)IMAGE_SIZE, mib / library,
-	       mib / ours, library / ours, reads / raw_time);
+	       100.0 * (double)written.size / (double)IMAGE_SIZE, mib / library.wall,
+	       mib / ours.wall, library.wall / ours.wall,
+	       library.cpu / ours.cpu, reads / raw_time);
 	free_chunks(&chunks);
 	vds_image_close(image);
 	unlink(path);
-	return library / ours >= TARGET;
+	return library.wall / ours.wall >= TARGET;
 }
 
 int main(void)
