@@ -56,11 +56,12 @@ static void put_markdown_options(struct vds_str *out,
 		vds_str_puts(out, "\n| option | default | |\n|---|---|---|\n");
 	for (size_t i = 0; i < plugin->num_options; i++) {
 		const struct vds_option *option = &plugin->options[i];
-		vds_str_printf(out, "| `%s%s ",
+		const char *value = vds_option_value_name(option);
+		vds_str_printf(out, "| `%s%s%s",
 			       option->flags & VDS_OPTION_POSITIONAL ? "" :
 								       "--",
-			       option->name);
-		put_cell(out, vds_option_value_name(option));
+			       option->name, *value ? " " : "");
+		put_cell(out, value);
 		vds_str_printf(out, "` | %s | ", option->def ? option->def : "");
 		put_cell(out, option->doc);
 		vds_str_puts(out, " |\n");
