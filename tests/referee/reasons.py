@@ -21,6 +21,10 @@ NO_HEADER = "the first page doesn't begin with MZ"
 EMPTY = "no byte of it but zeros is in the image; Volatility hides these"
 SHARED = "a view of a section: not private memory (see sharedmem)"
 ODD_NAME = "psxview drops names of other than letters, dots and blanks"
+THREADS = "vadose takes threads from the CID table, Volatility from pool"
+NO_BASE = "SectionBaseAddress is 0: there is no main image to look for"
+NO_FILE = "EPROCESS.ImageFilePointer is 0: no file that could be deleted"
+PRIVATE = "private memory that begins with MZ is no image VAD (see malfind)"
 BROKE = "Volatility stops with an error: %s"
 NO_MEMBER = "EPROCESS.ImageFilePointer isn't in this kernel; vadose asks the " \
             "section"
@@ -104,7 +108,9 @@ class Facts:
 
     def why_ldrmodules(self, side, row):
         if side != "vadose":
-            return ""
+            vads = self.referee.ours(["vadinfo", "--pid", str(row[0])])
+            return PRIVATE if any(int(v["vad"]["start"], 16) == row[1] and
+                                  v["vad"]["private"] for v in vads) else ""
         rows = self.referee.ours(["vtop", hex(row[1]), "--pid", str(row[0])])
         if any(r["translation"].get("via") != "hardware" for r in rows):
             return NOT_VALID
@@ -120,12 +126,27 @@ class Facts:
         return EMPTY if not data.strip("0") else ""
 
     def why_psxview(self, side, row):
+        other = self.mine if side == "Volatility" else self.theirs
+        if any(o[:4] == row[:4] and o[4] != row[4] for o in other):
+            return THREADS
         name = self.processes.get(row[1], {}).get("image_file_name", "")
         return "" if re.fullmatch("[A-Za-z. ]*", name) else ODD_NAME
+
+    def why_hollowprocesses(self, side, row):
+        return NO_BASE if side == "Volatility" and \
+            self.is_zero(row[0], "SectionBaseAddress") else ""
+
+    def is_zero(self, pid, member):
+        rows = self.referee.ours(["dt", "_EPROCESS", "--address",
+                                  self.processes[pid]["eprocess"],
+                                  "--member", member])
+        return [int(r["field"]["value"], 16) for r in rows] == [0]
 
     def why_processghosting(self, side, row):
         members = {r["field"]["name"]
                    for r in self.referee.ours(["dt", "_EPROCESS"])}
         if side == "vadose" and "ImageFilePointer" not in members:
             return NO_MEMBER
+        if side == "Volatility" and self.is_zero(row[0], "ImageFilePointer"):
+            return NO_FILE
         return ""
