@@ -178,11 +178,13 @@ static struct vds_error *resolve(struct vds_range **ranges, size_t *count,
 	}
 	for (size_t i = 0; i < n; i++)
 		placed[i] = (struct placed){(*ranges)[i], i};
+	/* Millions of ranges: no more copies than needed. */
+	free(*ranges);
+	*ranges = NULL;
 	qsort(placed, n, sizeof(*placed), by_address);
 	struct sweep sweep = {.placed = placed, .count = n, .active = active,
 			      .out = out, .notes = notes, .what = what};
 	run_sweep(&sweep);
-	free(*ranges);
 	*ranges = out;
 	*count = sweep.num_out;
 	return NULL;

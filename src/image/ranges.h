@@ -5,8 +5,8 @@
 
 #include "image/image.h"
 
-/* More ranges than any machine has; 64 MB of them. */
-#define VDS_RANGES_MAX ((size_t)2 << 20)
+/* More ranges than any machine has; sorting out overlaps takes 160 bytes each. */
+#define VDS_RANGES_MAX ((size_t)1 << 20)
 /* Physical addresses end here (x86-64's architectural limit). */
 #define VDS_PA_LIMIT (UINT64_C(1) << 52)
 

@@ -86,6 +86,8 @@ static SerdStatus on_statement(void *handle, SerdStatementFlags flags,
 {
 	struct parser *p = handle;
 	(void)flags, (void)graph, (void)lang;
+	if (p->err)	/* serd reads the statement to its end all the same */
+		return SERD_FAILURE;
 	if (p->count == p->cap) {
 		size_t cap = p->cap ? p->cap * 2 : 256;
 		struct vds_triple *list =
