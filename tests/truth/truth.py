@@ -245,7 +245,7 @@ def expected_vad(vad, nodes, sections):
         "vad.tag": vad["tag"],
         "vad.type": kind,
         "vad.protection_raw": vad["protection_mm"],
-        "vad.protection": vad["protection"].replace("|", " "),
+        "vad.protection": vad["protection"],
         "vad.private": bool(vad["private"]),
         "vad.commit": vad["commit"],
         "vad.level": level_of(vad, nodes),

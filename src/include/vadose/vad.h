@@ -96,7 +96,7 @@ VDS_EXPORT const char *vds_vad_type_str(enum vds_vad_type type,
 VDS_EXPORT enum vds_why vds_vad_find(const struct vds_process *process,
 				     uint64_t va, struct vds_vad *ret);
 
-/* "PAGE_EXECUTE_READWRITE", with " PAGE_GUARD" etc. appended; static storage. */
+/* "PAGE_EXECUTE_READWRITE", with "|PAGE_GUARD" etc. appended; static storage. */
 VDS_EXPORT const char *vds_protection_str(uint32_t protection);
 /* "EXECUTE_READWRITE" bits of the low three bits of the protection code. */
 VDS_EXPORT bool vds_protection_readable(uint32_t protection);
