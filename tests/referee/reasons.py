@@ -25,6 +25,7 @@ THREADS = "vadose takes threads from the CID table, Volatility from pool"
 NO_BASE = "SectionBaseAddress is 0: there is no main image to look for"
 NO_FILE = "EPROCESS.ImageFilePointer is 0: no file that could be deleted"
 PRIVATE = "private memory that begins with MZ is no image VAD (see malfind)"
+WOW64 = "in the lists of the 32-bit loader, which Volatility doesn't read"
 BROKE = "Volatility stops with an error: %s"
 NO_MEMBER = "EPROCESS.ImageFilePointer isn't in this kernel; vadose asks the " \
             "section"
@@ -106,7 +107,18 @@ class Facts:
         return self.bytes_at(KERNEL_PID, (body | ~CUT & (1 << 64) - 1) -
                              at["Body"] + at["TypeIndex"], 1)
 
+    def why_dlllist(self, side, row):
+        return WOW64 if self.is_wow64(row) else ""
+
+    def is_wow64(self, row):
+        """Is this base in the lists of the 32-bit loader?"""
+        return any(mine[:2] == row[:2] and
+                   record["module"].get("loader") == "wow64"
+                   for mine, record in self.records.items() if mine)
+
     def why_ldrmodules(self, side, row):
+        if self.is_wow64(row):
+            return WOW64
         if side != "vadose":
             vads = self.referee.ours(["vadinfo", "--pid", str(row[0])])
             return PRIVATE if any(int(v["vad"]["start"], 16) == row[1] and
