@@ -113,7 +113,7 @@ class Facts:
     def is_wow64(self, row):
         """Is this base in the lists of the 32-bit loader?"""
         return any(mine[:2] == row[:2] and
-                   record["module"].get("loader") == "wow64"
+                   "wow64" in record["module"].get("loader", ())
                    for mine, record in self.records.items() if mine)
 
     def why_ldrmodules(self, side, row):
