@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The page of each plugin in plugins.md: made from its declaration, whole.
+"""The page of each plugin in docs/plugins.md: made from its declaration, whole,
+and as it is now.
 
-usage: plugin_pages.py VADOSE
+usage: plugin_pages.py VADOSE PLUGINS.MD
 """
 import re
 import subprocess
@@ -15,8 +16,14 @@ def ask(*words):
 
 
 def main():
+    text = ask("plugins", "--markdown")
+    with open(sys.argv[2], encoding="utf-8") as file:
+        stale = file.read() != text
+    if stale:
+        print("docs/plugins.md is not what the plugins declare now: "
+              "vadose plugins --markdown > docs/plugins.md")
     pages = dict(re.findall(r"^## (\w+) [^\n]*\n(.*?)(?=^## |\Z)",
-                            ask("plugins", "--markdown"), re.M | re.S))
+                            text, re.M | re.S))
     names = re.findall(r"^(\w+) +\S+ +abi", ask("plugins"), re.M)
     missing = [f"{name}: no page" for name in names if name not in pages]
     for name in set(names) & set(pages):
@@ -29,7 +36,7 @@ def main():
                     if f"`{word}" not in pages[name] and
                     f"`--{word}" not in pages[name]]
     print(f"{len(pages)} pages; missing: {missing or 'nothing'}")
-    return 1 if missing or len(names) < 30 else 0
+    return 1 if stale or missing or len(names) < 30 else 0
 
 
 if __name__ == "__main__":
