@@ -21,6 +21,13 @@ struct context {
 	bool chained;	/* blocks tell the size of the one before */
 };
 
+/* A page of the scan, and where the kernel sees it: asked for once a page. */
+struct page {
+	const uint8_t *bytes;
+	uint64_t pa, va;
+	bool asked, placed;
+};
+
 /* Until 1903 the block before says the same size of itself. */
 static bool chain_fits(struct vds_run *run, const uint8_t *page, uint32_t at,
 		       const struct vds_pool_header *header)
@@ -52,18 +59,19 @@ static bool find_va(struct vds_run *run, uint64_t pa, uint64_t *ret)
 	vds_translate(run, NULL, va, &there);
 	if (there.why || there.pa >> 12 != pa >> 12)
 		return false;
-	*ret = va + (pa & (PAGE - 1));
+	*ret = va;
 	return true;
 }
 
 static struct vds_error *look_at(struct vds_run *run, const struct context *c,
-				 const uint8_t *page, uint32_t at, uint64_t pa)
+				 struct page *page, uint32_t at)
 {
 	struct vds_pool_header header;
-	if (vds_pool_header_decode(run, page + at, HEADER_SIZE, at, &header) ||
+	if (vds_pool_header_decode(run, page->bytes + at, HEADER_SIZE, at,
+				   &header) ||
 	    header.size <= HEADER_SIZE ||
 	    (!header.pool_type && !c->how->all) ||
-	    (c->chained && !chain_fits(run, page, at, &header)))
+	    (c->chained && !chain_fits(run, page->bytes, at, &header)))
 		return NULL;
 	struct vds_pool_block block = {
 		.size = header.size,
@@ -73,9 +81,15 @@ static struct vds_error *look_at(struct vds_run *run, const struct context *c,
 		.method = VDS_POOL_HEADER,
 		.allocated = header.pool_type != 0,
 	};
-	pa += at;
-	if (find_va(run, pa, &block.address))
+	uint64_t pa = page->pa + at;
+	if (!page->asked) {
+		page->asked = true;
+		page->placed = find_va(run, page->pa, &page->va);
+	}
+	if (page->placed) {
+		block.address = page->va + at;
 		block.data = block.address + HEADER_SIZE;
+	}
 	return c->how->visit(run, c->how->ctx, &block, &pa);
 }
 
@@ -86,10 +100,11 @@ static bool may_begin(const struct context *c, const uint8_t *p)
 }
 
 static struct vds_error *scan_page(struct vds_run *run, const struct context *c,
-				   const uint8_t *page, uint64_t pa)
+				   const uint8_t *bytes, uint64_t pa)
 {
+	struct page page = {.bytes = bytes, .pa = pa};
 	for (uint32_t at = 0; at < PAGE; at += UNIT) {
-		const uint8_t *p = page + at + c->tag_offset;
+		const uint8_t *p = bytes + at + c->tag_offset;
 		/* One branch for several units, seldom taken. */
 		if (at % (4 * UNIT) == 0 &&
 		    !((int)may_begin(c, p) | (int)may_begin(c, p + UNIT) |
@@ -102,7 +117,7 @@ static struct vds_error *scan_page(struct vds_run *run, const struct context *c,
 			       (uint32_t)p[3] << 24;
 		if (!may_begin(c, p) || !c->how->want(c->how->ctx, tag))
 			continue;
-		struct vds_error *err = look_at(run, c, page, at, pa);
+		struct vds_error *err = look_at(run, c, &page, at);
 		if (err)
 			return err;
 	}
