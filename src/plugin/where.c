@@ -13,6 +13,7 @@ struct parser {
 	const struct vds_schema *schema;
 	struct vds_where *where;
 	unsigned int depth;
+	int named;		/* the column named last, or -1 */
 	/* The current token. */
 	const char *start;
 	char *token;		/* its text, unquoted */
@@ -234,12 +235,34 @@ static bool fits(enum vds_kind kind, enum operator op)
 	       (kind != VDS_KIND_BOOL && kind != VDS_KIND_BYTES);
 }
 
+/*
+ * The column that the token names. A last word that several columns share
+ * is that of the object spoken of: in `protection ~ EXECUTE and size > 64K`
+ * the size of what has the protection.
+ */
+static int find_column(const struct parser *p)
+{
+	int column = vds_schema_find(p->schema, p->token);
+	if (column != -2 || p->named < 0)
+		return column;
+	const char *named = p->schema->columns[p->named].name;
+	const char *dot = strrchr(named, '.');
+	size_t group = dot ? (size_t)(dot - named) + 1 : 0;
+	for (size_t i = 0; group && i < p->schema->num_columns; i++) {
+		const char *name = p->schema->columns[i].name;
+		if (!strncmp(name, named, group) &&
+		    !strcmp(name + group, p->token))
+			return (int)i;
+	}
+	return column;
+}
+
 static struct vds_error *parse_comparison(struct parser *p, uint32_t *ret)
 {
 	struct node node = {.kind = NODE_COMPARE};
 	if (p->end || p->quoted)
 		return fault(p, "a column");
-	int column = vds_schema_find(p->schema, p->token);
+	int column = p->named = find_column(p);
 	if (column < 0)
 		return fault(p, column == -2 ? "the whole name of a column" :
 					       "a column");
@@ -332,7 +355,7 @@ struct vds_error *vds_where_parse(const char *text,
 	if (!where)
 		return &vds_enomem;
 	struct parser p = {.text = text, .pos = text, .schema = schema,
-			   .where = where};
+			   .where = where, .named = -1};
 	struct vds_error *err = advance(&p);
 	if (!err)
 		err = parse_expr(&p, &where->root);

@@ -38,6 +38,10 @@ static const struct {
 	{"name !~ host", false}, {"name != explorer.exe", true},
 	{"vad.start = 0xffff8000`00001000", true},	/* as WinDbg prints it */
 	{"flags ~ execute and size >= 64K", true},
+	/* process.start or vad.start: of what was spoken of last. */
+	{"size > 0 and start = 0xffff800000001000", true},
+	{"name ~ svc and start > 2023-01-01 and start < 2024-01-01", true},
+	{"name ~ svc and start > 2024-01-01", false},
 	{"flags ~ execute and size > 64K", false},
 	{"size > 64K or private", true}, {"not private", false},
 	{"not (size > 64K or not private)", true},
@@ -75,6 +79,8 @@ static const struct {
 	{"nosuch = 1", "--where: character 1: a column expected, not 'nosuch'"},
 	{"start = 1", "--where: character 1: the whole name of a column "
 		      "expected, not 'start'"},
+	{"flags ~ x and start = 1", "--where: character 15: the whole name of "
+				    "a column expected, not 'start'"},
 	{"NAME = x", "--where: character 1: a column expected, not 'NAME'"},
 	{"size", "--where: character 5: an operator expected, not the end"},
 	{"size > ", "--where: character 8: a value expected, not the end"},
