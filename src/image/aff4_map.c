@@ -357,11 +357,13 @@ struct vds_error *vds_aff4_map_object(struct vds_aff4 *a, const char *urn)
 		err = map_map(&mapper, urn);
 	} else if (!err) {
 		uint64_t size = a->targets[number].size;
-		if (is_core(&a->targets[number]))
+		if (is_core(&a->targets[number])) {
+			/* Its segments say where memory ends, not its size. */
 			a->core = a->targets[number].member;
-		else if (size != UINT64_MAX)
+		} else if (size != UINT64_MAX) {
 			err = add_target_range(a, number, 0, size, 0);
-		a->image->stream_size = size == UINT64_MAX ? 0 : size;
+			a->image->stream_size = size;
+		}
 	}
 	for (struct vds_aff4_map *map = mapper.maps; map; map = map->next) {
 		free(map->raw);

@@ -750,6 +750,7 @@ START_TEST(a_member_may_be_the_memory)
 	image = open_ok(&t);
 	ck_assert_str_eq(vds_image_format_name(image), "aff4");
 	ck_assert_uint_eq(vds_image_end(image), 0x1002);
+	ck_assert_uint_eq(vds_image_stream_size(image), 0x1002);
 	ck_assert_uint_eq(first_byte(image, 0x1001), 'y');
 	vds_image_close(image);
 	temp_close(&t);
