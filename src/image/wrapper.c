@@ -45,7 +45,14 @@ static struct vds_error *open_content(struct vds_image *image,
 				      const struct vds_unpacked *unpacked,
 				      const char *name)
 {
+	uint8_t head[VDS_FRAMES_MAGIC_LEN];
 	vds_image_replace_file(image, unpacked->file);
+	size_t n = vds_file_pread(unpacked->file, 0, head, sizeof(head));
+	/* No format claims that, and raw would show packed bytes as memory. */
+	if (wrapper_probe(unpacked->file, head, n))
+		return vds_error_create(VDS_ERROR_NOT_AN_IMAGE,
+					"a compressed stream inside of the %s stream, which is unpacked once only: unpack the file and give what is in it",
+					name);
 	struct vds_error *err = vds_image_open_inner(image,
 						     &vds_format_wrapper);
 	if (err)

@@ -284,6 +284,26 @@ START_TEST(lime_in_zlib_as_lime_writes_it)
 }
 END_TEST
 
+START_TEST(packed_twice_is_refused)
+{
+	const size_t len = 0x20000;
+	struct temp once, t;
+	temp_open(&once);
+	uint8_t *data = raw_bytes(len);
+	put_deflated(&once, true, data, len);
+	size_t packed = (size_t)ftell(once.f);
+	rewind(once.f);
+	ck_assert_uint_eq(fread(data, 1, packed, once.f), packed);
+	temp_open(&t);
+	put_deflated(&t, true, data, packed);
+	open_fails(&t, VDS_ERROR_NOT_AN_IMAGE,
+		   "a compressed stream inside of the gzip stream");
+	free(data);
+	temp_close(&t);
+	temp_close(&once);
+}
+END_TEST
+
 START_TEST(damaged_deflate_keeps_what_came_out)
 {
 	const size_t len = 0x200000;
@@ -421,6 +441,7 @@ int main(void)
 	}
 	tcase_add_loop_test(tc, deflated_raw, 0, 2);
 	tcase_add_test(tc, lime_in_zlib_as_lime_writes_it);
+	tcase_add_test(tc, packed_twice_is_refused);
 	tcase_add_loop_test(tc, damaged_deflate_keeps_what_came_out, 0, 2);
 	tcase_add_test(tc, a_bomb_is_refused);
 	tcase_add_test(tc, unpacking_can_be_stopped);
