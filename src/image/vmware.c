@@ -361,8 +361,12 @@ static struct vds_error *open_vmem(struct vmware *vm)
 		vm->meta = meta;
 		err = read_meta(vm);
 		vds_file_close(meta);
-		if (vds_error_catch(err, VDS_ERROR_NOT_MINE))
+		if (vds_error_catch(err, VDS_ERROR_NOT_MINE)) {
+			vds_note(&vm->image->notes, "vmem_state_unknown", 0,
+				 "%s: no VMware state by its first bytes: not used",
+				 path);
 			continue;
+		}
 		if (err)
 			return vds_error_prefix(err, "%s", path);
 		vm->image->dialect = i ? "vmem + vmsn" : "vmem + vmss";

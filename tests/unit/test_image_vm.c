@@ -362,7 +362,8 @@ END_TEST
 
 START_TEST(vmem_alone_and_state_alone)
 {
-	static const char *const names[] = {"b.vmem", "c.vmss", NULL};
+	static const char *const names[] = {"b.vmem", "b.vmss", "c.vmss",
+					    NULL};
 	char dir[] = "/tmp/vds-vmware-XXXXXX";
 	static const uint8_t memory[0x2000];
 	struct vds_image *image;
@@ -372,6 +373,12 @@ START_TEST(vmem_alone_and_state_alone)
 	ck_assert_ptr_null(open_in(dir, "b.vmem", &image));
 	ck_assert_str_eq(vds_image_dialect(image), "vmem alone");
 	ck_assert_uint_eq(vds_image_end(image), 0x2000);
+	ck_assert_uint_eq(vds_image_notes(image)->count, 0);
+	vds_image_close(image);
+	put_file(dir, "b.vmss", memory, sizeof(memory));
+	ck_assert_ptr_null(open_in(dir, "b.vmem", &image));
+	ck_assert_str_eq(vds_image_dialect(image), "vmem alone");
+	ck_assert_uint_eq(vds_image_notes(image)->count, 1);
 	vds_image_close(image);
 	state_open(&s, 0xbed2bed2);
 	put_cpus(&s);
