@@ -217,7 +217,9 @@ static struct vds_error *open_full(struct vds_dump *dump)
 		struct vds_error *err = vds_dump_add_pages(
 			dump, vds_le(run, word), count, source);
 		if (err)
-			return vds_error_prefix(err, "crash dump run %u", i);
+			return vds_error_prefix(err, "crash dump run %u at offset 0x%zx",
+						i, l->memory +
+						2 * word * ((size_t)i + 1));
 		source += count << VDS_PAGE_SHIFT;	/* < 2^58 */
 		sum += count;
 	}

@@ -301,6 +301,11 @@ struct vds_error *vds_elf_open_at(struct vds_image *image, uint64_t base,
 		err = read_segment(&elf, i);
 	if (err)
 		return err;
+	if (elf.lost && !image->num_ranges)
+		return vds_error_create(VDS_ERROR_NOT_AN_IMAGE,
+					"the ELF core ends at offset 0x%llx, before any of its memory: 0x%llx bytes are missing",
+					(unsigned long long)elf.size,
+					(unsigned long long)elf.lost);
 	if (elf.lost)
 		vds_note(&image->notes, "elf_truncated", elf.size,
 			 "the ELF core ends at offset 0x%llx, 0x%llx bytes too early; those are absent",

@@ -261,7 +261,7 @@ static const struct {
 	{1, 0x88, 43, "NumberOfRuns at offset 0x88 is 43"},
 	{1, 0x88, 0, "NumberOfRuns at offset 0x88 is 0"},
 	{1, 0x98, UINT64_C(1) << 40, "crash dump run 0"},
-	{1, 0xa0, UINT64_MAX, "crash dump run 0"},
+	{1, 0xa0, UINT64_MAX, "crash dump run 0 at offset 0x98"},
 	{3, 0xf98, 3, "DumpType at offset 0xf98 is 3"},
 	{5, 0x2000, 0, "no SDMP or FDMP header at offset 0x2000"},
 	{5, 0x2020, 0x3001, "offset of the first page at offset 0x2020 is 0x3001, not page aligned"},

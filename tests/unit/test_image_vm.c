@@ -199,6 +199,8 @@ static const struct {
 	{54, 2, 55, VDS_ERROR_FORMAT, "e_phentsize at offset 0x36 is 55"},
 	{56, 2, 0xffff, VDS_ERROR_FORMAT, "no section header"},
 	{56, 2, 0, VDS_ERROR_NOT_AN_IMAGE, "without any memory"},
+	{64 + 8, 8, UINT64_C(1) << 40, VDS_ERROR_NOT_AN_IMAGE,
+	 "before any of its memory: 0x1000 bytes are missing"},
 	{64 + 24, 8, UINT64_C(1) << 53, VDS_ERROR_FORMAT, "offset 0x40"},
 	{64 + 24, 8, UINT64_MAX, VDS_ERROR_NOT_AN_IMAGE, "p_paddr"},
 	{64 + 40, 8, UINT64_MAX, VDS_ERROR_FORMAT, "offset 0x40"},
