@@ -509,12 +509,24 @@ static struct vds_error *report_unlisted(struct vds_run *run,
 	return err;
 }
 
-/* May the loader's lists be asked about this image? */
-static bool is_judged(const struct vds_process *p,
-		      const struct listed *listed, const struct use *u)
+/*
+ * Is it the 32-bit loader's to list? Its header says so; without one its place
+ * does, though Windows 7 has 64-bit libraries below 4 GB, too.
+ */
+static bool is_32_bit(const struct use *u)
 {
-	bool is_32_bit = p->wow64 && u->vad->end < UINT64_C(0x100000000);
-	return listed->complete && (!is_32_bit || listed->complete32) &&
+	struct image_view view = u->view;
+	struct vds_pe pe;
+	if (!u->view.process->wow64 ||
+	    u->vad->end >= UINT64_C(0x100000000))
+		return false;
+	return vds_pe_parse(image_read, &view, &pe) || !pe.is_64;
+}
+
+/* May the loader's lists be asked about this image? */
+static bool is_judged(const struct listed *listed, const struct use *u)
+{
+	return listed->complete && (listed->complete32 || !is_32_bit(u)) &&
 	       u->code && vds_protection_executable(u->vad->protection);
 }
 
@@ -544,7 +556,7 @@ struct vds_error *find_in_images(struct vds_run *run,
 		if (err || !look_at_use(run, p, vad, image, &u))
 			continue;
 		err = patched(run, scene, &u);
-		if (err || !is_judged(p, &listed, &u))
+		if (err || !is_judged(&listed, &u))
 			continue;
 		unlisted.images++;
 		if (!is_listed(&listed, vad) && !remember(run, &unlisted, &u))

@@ -11,6 +11,7 @@
 
 #include <vadose/columns.h>
 #include <vadose/module.h>
+#include <vadose/pe.h>
 #include <vadose/plugin.h>
 #include <vadose/section.h>
 
@@ -135,6 +136,32 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+struct image {
+	const struct vds_process *process;
+	uint64_t base;
+};
+
+static enum vds_why read_image(void *ctx, uint32_t rva, void *buf, size_t len)
+{
+	const struct image *image = ctx;
+
+	return vds_process_read(image->process, image->base + rva, buf, len);
+}
+
+/*
+ * The header of an image says whose it is; without one its place does, though
+ * Windows 7 has 64-bit libraries below 4 GB, too.
+ */
+static bool is_32_bit(const struct vds_process *process, uint64_t base)
+{
+	struct image image = {process, base};
+	struct vds_pe pe;
+
+	if (!process->wow64 || base > UINT32_MAX)
+		return false;
+	return vds_pe_parse(read_image, &image, &pe) || !pe.is_64;
+}
+
 /*
  * Not found in a list that was read to its end: it isn't there. In one that
  * broke off it may be. 32-bit images of a WoW64 process are to be in the lists
@@ -147,7 +174,7 @@ static struct vds_value in_list(const struct context *c, uint32_t lists,
 
 	if (lists & 1u << which)
 		return vds_bool(true);
-	if (!why && c->process->wow64 && base <= UINT32_MAX)
+	if (!why && c->wow64.why[which] && is_32_bit(c->process, base))
 		why = c->wow64.why[which];
 	return vds_or(why, vds_bool(false));
 }
