@@ -33,15 +33,18 @@ struct elf {
 	unsigned int phnum, shnum;
 };
 
-static const char *read_header(struct elf *elf)
+static const char *read_header(struct elf *elf, const char **ret_mend)
 {
 	static const uint8_t magic[] = {0x7f, 'E', 'L', 'F', 2, 1};
 	const uint8_t *p = elf->data;
+	*ret_mend = "build it as a shared object of this machine (man "
+		    "vadose-plugin), or take it out of the folder";
 	if (elf->len < 64 || memcmp(p, magic, sizeof(magic)) ||
 	    vds_le16(p + 16) != ET_DYN)
 		return "it is no 64-bit shared object";
 	if (vds_le16(p + 18) != OUR_MACHINE)
 		return "it was built for another processor";
+	*ret_mend = "copy or build it anew (man vadose-plugin)";
 	elf->phoff = vds_le64(p + 32);
 	elf->shoff = vds_le64(p + 40);
 	elf->phnum = vds_le16(p + 56);
@@ -125,12 +128,14 @@ static const uint8_t *bytes_at(const struct elf *elf, uint64_t va)
 }
 
 const char *vds_elf_header(const void *data, size_t len, const char *symbol,
-			   struct vds_abi_header *ret)
+			   struct vds_abi_header *ret, const char **ret_mend)
 {
 	struct elf elf = {.data = data, .len = len};
-	const char *fault = read_header(&elf);
+	const char *fault = read_header(&elf, ret_mend);
 	if (fault)
 		return fault;
+	*ret_mend = "file name, VDS_PLUGIN(name) and symbol are one word; see "
+		    "man vadose-plugin";
 	uint64_t va = find_symbol(&elf, symbol);
 	if (!va)
 		return "it has no descriptor of its own name";

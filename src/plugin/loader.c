@@ -340,14 +340,12 @@ static struct vds_error *load_module(struct vds_registry *registry,
 	struct vds_abi_header abi;
 	char symbol[80];
 	snprintf(symbol, sizeof(symbol), "vds_plugin_%s", entry->name);
-	const char *fault = vds_elf_header(data, len, symbol, &abi);
+	const char *mend;
+	const char *fault = vds_elf_header(data, len, symbol, &abi, &mend);
 	if (fault)
-		return refuse(registry, entry, fault,
-			      "file name, VDS_PLUGIN(name) and symbol are one "
-			      "word; see man vadose-plugin");
+		return refuse(registry, entry, fault, mend);
 	entry->abi_major = abi.major;
 	entry->abi_minor = abi.minor;
-	const char *mend;
 	fault = abi_fault(registry, &abi, &mend);
 	if (fault)
 		return refuse(registry, entry, fault, mend);

@@ -45,9 +45,9 @@ struct vds_abi_header {
 };
 /*
  * Finds the data symbol @symbol of the shared object in @data. NULL, or why
- * not: a static string. Nothing of the file is believed.
+ * not and what to do: static strings. Nothing of the file is believed.
  */
 const char *vds_elf_header(const void *data, size_t len, const char *symbol,
-			   struct vds_abi_header *ret);
+			   struct vds_abi_header *ret, const char **ret_mend);
 
 #endif

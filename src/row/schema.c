@@ -279,6 +279,12 @@ struct vds_error *vds_schema_select(struct vds_schema *schema,
 		return vds_error_create(VDS_ERROR_USAGE,
 					"--fields names no column");
 	for (; word; word = strtok_r(NULL, ", ", &save)) {
+		if (vds_schema_find(schema, word) == -2)
+			return vds_error_create(
+				VDS_ERROR_USAGE,
+				"--fields: '%s' is the end of several columns' "
+				"names; give all of it, or '*.%s' for all of "
+				"them", word, word);
 		if (!select_one(schema, word))
 			return vds_error_create(
 				VDS_ERROR_USAGE,

@@ -9,6 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vds_abi_header header;
-	vds_elf_header(data, size, "vds_plugin_p", &header);
+	const char *mend;
+	vds_elf_header(data, size, "vds_plugin_p", &header, &mend);
 	return 0;
 }

@@ -13,7 +13,9 @@ static const char *header_of(const char *name, struct vds_abi_header *ret)
 	snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/module/%s",
 		 getenv("VDS_SOURCE_ROOT"), name);
 	ck_assert_ptr_null(vds_file_slurp(path, 1 << 20, &data, &len));
-	const char *fault = vds_elf_header(data, len, "vds_plugin_p", ret);
+	const char *mend;
+	const char *fault = vds_elf_header(data, len, "vds_plugin_p", ret,
+					   &mend);
 	free(data);
 	return fault;
 }

@@ -266,11 +266,31 @@ START_TEST(json_is_one_array)
 }
 END_TEST
 
+START_TEST(fields_say_why_not)
+{
+	struct vds_schema schema;
+	ck_assert_ptr_null(vds_schema_init(&schema, &test_plugin));
+	struct vds_error *err = vds_schema_select(&schema, "pid,start");
+	ck_assert_ptr_nonnull(err);
+	ck_assert_str_eq(err->message,
+			 "--fields: 'start' is the end of several columns' "
+			 "names; give all of it, or '*.start' for all of them");
+	vds_error_destroy(err);
+	ck_assert_ptr_null(vds_schema_select(&schema, "pid,*.start"));
+	err = vds_schema_select(&schema, "begin");
+	ck_assert_ptr_nonnull(err);
+	ck_assert_ptr_nonnull(strstr(err->message, "no column 'begin'"));
+	vds_error_destroy(err);
+	vds_schema_deinit(&schema);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("render");
 	TCase *tc = tcase_create("render");
 	tcase_add_test(tc, ndjson_plain);
+	tcase_add_test(tc, fields_say_why_not);
 	tcase_add_test(tc, ndjson_hostile);
 	tcase_add_test(tc, ndjson_frame);
 	tcase_add_test(tc, id_is_that_of_the_key);
