@@ -140,13 +140,24 @@ struct source {
 	size_t len, pos;
 };
 
+/*
+ * Leaves nothing of a page in the buffer once it is read, and fills the last
+ * one with line ends: behind a short page, and behind the end, serd 0.30 goes
+ * on to read what is left of the page before.
+ */
 static size_t read_source(void *buf, size_t size, size_t n, void *stream)
 {
 	struct source *src = stream;
-	size_t len = VDS_MIN(size * n, src->len - src->pos);
+	size_t want = size * n;
+	if (src->pos > src->len) {
+		memset(buf, 0, want);
+		return 0;
+	}
+	size_t len = VDS_MIN(want, src->len - src->pos);
 	memcpy(buf, src->text + src->pos, len);
-	src->pos += len;
-	return len / size;
+	memset((char *)buf + len, '\n', want - len);
+	src->pos += want;
+	return n;
 }
 
 static int source_error(void *stream)

@@ -276,6 +276,32 @@ START_TEST(turtle_becomes_triples)
 }
 END_TEST
 
+/* Pages of the parser's buffer are 4096 bytes. */
+START_TEST(turtle_may_end_anywhere)
+{
+	static const char last[] = "<http://a> <http://b> 17 .";
+	char text[2 * 4096 + 80];
+	struct vds_turtle t;
+	if (!vds_turtle_available())
+		return;
+	for (size_t len = (size_t)_i * 4096 - 50;
+	     len < (size_t)_i * 4096 + 50; len++) {
+		struct vds_arena arena = {0};
+		for (size_t i = 0; i + sizeof(last) - 1 < len; i++)
+			text[i] = i % 40 ? '#' : '\n';
+		text[len - sizeof(last)] = '\n';
+		memcpy(text + len - (sizeof(last) - 1), last, sizeof(last));
+		struct vds_error *err = vds_turtle_parse(&arena, "", text, len,
+							 &t);
+		ck_assert_msg(!err, "%zu: %s", len, err ? err->message : "");
+		ck_assert_uint_eq(t.count, 1);
+		ck_assert_str_eq(t.list[0].object, "17");
+		ck_assert(!t.repaired);
+		vds_arena_deinit(&arena);
+	}
+}
+END_TEST
+
 START_TEST(hostile_turtle_is_refused)
 {
 	static const char *const texts[] = {
@@ -770,6 +796,7 @@ int main(void)
 	tcase_add_test(tc, names_are_decoded_once);
 	tcase_add_test(tc, winpmem_yaml_gives_hints);
 	tcase_add_test(tc, turtle_becomes_triples);
+	tcase_add_loop_test(tc, turtle_may_end_anywhere, 1, 3);
 	tcase_add_test(tc, hostile_turtle_is_refused);
 	tcase_add_loop_test(tc, what_is_written_is_read, 0, VDS_NUM_CODECS);
 	tcase_add_test(tc, threads_dont_change_a_byte);
