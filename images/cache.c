@@ -86,8 +86,13 @@ static void put_map(struct world *w, struct section *s)
 		? va + offset_of(w, type, "InitialVacbs")
 		: pool_alloc(w, &w->nonpaged, 8 * PER_ARRAY, "CcVp");
 	put(w, &w->kernel, va, type, "Vacbs", root);
-	for (uint32_t i = 0; i < views && !w->err; i++)
-		put_pointer(w, slot_of(w, root, views, i), put_vacb(w, s, i));
+	for (uint32_t i = 0; i < views && !w->err; i++) {
+		/* Apart: both take memory, and images are the same from every
+		 * compiler. */
+		uint64_t vacb = put_vacb(w, s, i);
+
+		put_pointer(w, slot_of(w, root, views, i), vacb);
+	}
 	put(w, &w->kernel, s->pointers, "_SECTION_OBJECT_POINTERS",
 	    "SharedCacheMap", va);
 }

@@ -307,7 +307,8 @@ static struct vds_error *dump_target(struct vds_run *run, size_t index,
 	struct dump d = {
 		.run = run, .folder = c->folder,
 		.plan = {.run = run, .any = vds_process_at(run, 0),
-			 .views = c->sharing->views + t->first_view,
+			 .views = t->num_views ? c->sharing->views +
+						 t->first_view : NULL,
 			 .num_views = t->num_views,
 			 .copies = vds_option_set(run, "copies"),
 			 .max_bytes = vds_option_uint(run, "limit-size"),
