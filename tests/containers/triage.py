@@ -10,6 +10,7 @@ shared data, if it is there, is asked too.
 """
 import argparse
 import json
+import os
 import pathlib
 import struct
 import subprocess
@@ -532,7 +533,8 @@ def main():
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         test = Test(golden.Bench(args, folder))
-        scenes = {kernel: check_scene(test, kernel) for kernel in KERNELS}
+        scenes = {kernel: check_scene(test, kernel) for kernel in KERNELS
+                  if kernel != "22000" or "VDS_BRIEF" not in os.environ}
         check_copies(test, scenes[KERNEL])
         check_copies_alone(test, scenes[KERNEL])
         check_identity(test, scenes[KERNEL])

@@ -252,10 +252,14 @@ def bounded(bench, image, words, partial):
 
 
 def case_nonsense(bench, args, scene, *plugins):
-    """These plugins, or "all", on each layout; with "?" they may say that
-    nothing is wrong."""
+    """These plugins, or "all", on each layout (where VDS_BRIEF is set, on one of
+    them); with "?" they may say that nothing is wrong."""
     lines = []
-    for kernel in NONSENSE_KERNELS[::3 if sanitized() else 1]:
+    kernels = NONSENSE_KERNELS
+    if os.environ.get("VDS_BRIEF"):
+        turn = sum(scene.encode()) % len(kernels)
+        kernels = kernels[turn:turn + 1]
+    for kernel in kernels:
         image = bench.image(f"hostile/nonsense/{scene}", kernel)
         if plugins == ("all",):
             lines += [bounded(bench, image, [p], False)

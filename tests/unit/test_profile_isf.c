@@ -307,7 +307,8 @@ int main(void)
 	suite_add_tcase(s, tc);
 	tc = tcase_create("kernels");
 	tcase_set_timeout(tc, 60);
-	int n = (int)num_tables;
+	/* VDS_BRIEF: this build isn't the only one that reads them all. */
+	int n = getenv("VDS_BRIEF") && num_tables > 4 ? 4 : (int)num_tables;
 	tcase_add_loop_test(tc, members_equal_the_fact_table, 0, n);
 	tcase_add_loop_test(tc, symbols_equal_the_fact_table, 0, n);
 	tcase_add_loop_test(tc, full_tables_survive_the_round_trip, 0, n);
