@@ -147,26 +147,6 @@ static const char *name_source_str(enum vds_name_source source)
 	return NULL;
 }
 
-static const char *sources_str(struct vds_run *run, uint32_t sources)
-{
-	static const char *const words[] = {
-		"active_links", "active_blinks", "kernel_list", "mm_list",
-		"session", "cid_table", "handle_tables", "threads", "views",
-		"pool", "initial",
-	};
-	const char *list = "";
-
-	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (!(sources & 1u << i))
-			continue;
-		list = *list ? vds_sprintf(run, "%s %s", list, words[i]) :
-			       words[i];
-		if (!list)
-			return NULL;
-	}
-	return list;
-}
-
 /* Pointers of which 0 means that there is none. */
 static struct vds_value pointer(uint64_t va)
 {
@@ -247,7 +227,8 @@ static struct vds_error *run_crossview(struct vds_run *run, bool choose)
 			fill_scanned(seen->scanned, v);
 		else
 			fill_pointer(run, seen->eprocess, v);
-		v[SOURCES] = vds_flags(sources_str(run, seen->sources));
+		v[SOURCES] = vds_flags(
+			vds_process_sources_str(run, seen->sources));
 		/* A source that isn't there is not one that missed it. */
 		for (unsigned int bit = 0; bit < NUM_SOURCES; bit++) {
 			if ((view.available | seen->sources) >> bit & 1)
@@ -271,7 +252,8 @@ static struct vds_error *run_list(struct vds_run *run)
 		if (!p->selected)
 			continue;
 		fill(p, v);
-		v[SOURCES] = vds_flags(sources_str(run, p->sources));
+		v[SOURCES] = vds_flags(
+			vds_process_sources_str(run, p->sources));
 		struct vds_error *err = vds_emit(run, v);
 		if (err)
 			return err;

@@ -47,26 +47,6 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_BLOCK] = {"scan.block", VDS_KIND_ADDR, WIDE, "Block", NULL, "physical address of the POOL_HEADER", NULL},
 };
 
-static const char *sources_str(struct vds_run *run, uint32_t sources)
-{
-	static const char *const words[] = {
-		"active_links", "active_blinks", "kernel_list", "mm_list",
-		"session", "cid_table", "handle_tables", "threads", "views",
-		"pool", "initial",
-	};
-	const char *list = "";
-
-	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (!(sources & 1u << i))
-			continue;
-		list = *list ? vds_sprintf(run, "%s %s", list, words[i]) :
-			       words[i];
-		if (!list)
-			return NULL;
-	}
-	return list;
-}
-
 static const char *type_str(enum vds_type_check type)
 {
 	switch (type) {
@@ -140,8 +120,8 @@ static void fill_known(struct vds_run *run,
 						     !(sources & active)));
 	if (v[COL_HIDDEN].kind && v[COL_HIDDEN].u && list)
 		v[COL_HIDDEN] = vds_absent(list);
-	v[COL_SOURCES] = vds_flags(sources_str(run,
-					       sources | VDS_SOURCE_POOL));
+	v[COL_SOURCES] = vds_flags(vds_process_sources_str(
+		run, sources | VDS_SOURCE_POOL));
 }
 
 /* --pid and --process choose among the processes of the table. */

@@ -19,6 +19,8 @@
 #include <vadose/section.h>
 #include <vadose/table.h>
 
+#include "vad_choice.h"
+
 #define PAGE UINT64_C(4096)
 
 enum {
@@ -78,8 +80,7 @@ static const struct vds_column columns[] = {
 static const struct vds_option options[] = {
 	{"dump", VDS_OPTION_STR, VDS_OPTION_REQUIRED, "DIR", NULL, NULL,
 	 "folder to write to; made if it doesn't exist"},
-	{"vad", VDS_OPTION_UINTS, 0, "ADDRESS", NULL, NULL,
-	 "only VADs with this start, node, or address within"},
+	VAD_CHOICE_OPTION,
 	{"type", VDS_OPTION_STRS, 0, "TYPE", NULL, NULL,
 	 "only VADs of these types (private, mapped, image, ...)"},
 	{"max", VDS_OPTION_SIZE, 0, NULL, "1G", NULL,
@@ -395,19 +396,6 @@ static struct vds_error *dump_vad(struct vds_run *run,
 	return err;
 }
 
-static bool has_address(const struct vds_run *run, const struct vds_vad *vad)
-{
-	size_t count;
-	const uint64_t *list = vds_option_uints(run, "vad", &count);
-
-	for (size_t i = 0; i < count; i++) {
-		if (list[i] == vad->node ||
-		    (list[i] >= vad->start && list[i] <= vad->end))
-			return true;
-	}
-	return !count;
-}
-
 static bool has_type(const struct vds_run *run, const struct vds_vad *vad)
 {
 	size_t count;
@@ -434,7 +422,7 @@ static struct vds_error *run(struct vds_run *run,
 	while ((vad = vds_vad_next(it))) {
 		struct vds_error *err;
 
-		if (vad->range_why || !has_address(run, vad) ||
+		if (vad->range_why || !vad_is_chosen(run, vad) ||
 		    !has_type(run, vad))
 			continue;
 		err = dump_vad(run, process, vad);

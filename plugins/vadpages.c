@@ -10,6 +10,8 @@
 #include <vadose/section.h>
 #include <vadose/table.h>
 
+#include "vad_choice.h"
+
 enum {
 	PID,
 	NAME,
@@ -78,8 +80,7 @@ static const struct vds_column columns[] = {
 };
 
 static const struct vds_option options[] = {
-	{"vad", VDS_OPTION_UINTS, 0, "ADDRESS", NULL, NULL,
-	 "only VADs with this start, node, or address within"},
+	VAD_CHOICE_OPTION,
 	{"all", VDS_OPTION_FLAG, 0, NULL, NULL, NULL,
 	 "also pages that the process hasn't touched"},
 };
@@ -228,19 +229,6 @@ static bool visit(void *ctx, const struct vds_table_entry *entry)
 	return emit(c, &page, va, 1);
 }
 
-static bool wanted(const struct vds_run *run, const struct vds_vad *vad)
-{
-	size_t count;
-	const uint64_t *list = vds_option_uints(run, "vad", &count);
-
-	for (size_t i = 0; i < count; i++) {
-		if (list[i] == vad->node ||
-		    (list[i] >= vad->start && list[i] <= vad->end))
-			return true;
-	}
-	return !count;
-}
-
 static struct vds_error *run(struct vds_run *run,
 			     const struct vds_process *process)
 {
@@ -250,7 +238,7 @@ static struct vds_error *run(struct vds_run *run,
 			    .all = vds_option_set(run, "all")};
 
 	while (!c.err && (vad = vds_vad_next(it))) {
-		if (!wanted(run, vad) || vad->range_why)
+		if (!vad_is_chosen(run, vad) || vad->range_why)
 			continue;
 		c.vad = vad;
 		c.next = vad->start;

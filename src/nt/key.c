@@ -95,20 +95,14 @@ static enum vds_why collect(struct vds_task *task, uint64_t kcb,
 static enum vds_why join(struct vds_task *task, const struct parts *parts,
 			 bool whole, const char **ret)
 {
-	struct vds_str s = {0};
+	_cleanup_(vds_str_deinit) struct vds_str s = {0};
 
 	/* What is above can't be had: the rest is worth something. */
 	if (!whole)
 		vds_str_puts(&s, "...");
 	for (size_t i = parts->count; i-- > 0;)
 		vds_str_printf(&s, "\\%s", parts->names[i]);
-	*ret = s.failed ? NULL :
-			  vds_arena_strndup(&task->arena, s.data, s.len);
-	vds_str_deinit(&s);
-	if (*ret)
-		return VDS_PRESENT;
-	task->nomem = true;
-	return VDS_NOT_APPLICABLE;
+	return vds_task_keep(task, &s, ret);
 }
 
 enum vds_why vds_key_path(struct vds_task *task, uint64_t body,

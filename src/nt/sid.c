@@ -23,7 +23,7 @@ enum vds_why vds_sid_read(struct vds_task *task, uint64_t va,
 {
 	uint8_t raw[SID_HEAD + 4 * SID_MAX_PARTS];
 	uint64_t authority = 0;
-	struct vds_str s = {0};
+	_cleanup_(vds_str_deinit) struct vds_str s = {0};
 	enum vds_why why;
 
 	if (!vds_is_kernel_pointer(task->kernel, va, 4))
@@ -44,13 +44,7 @@ enum vds_why vds_sid_read(struct vds_task *task, uint64_t va,
 	for (size_t i = 0; i < raw[1]; i++)
 		vds_str_printf(&s, "-%" PRIu32,
 			       vds_le32(raw + SID_HEAD + 4 * i));
-	*ret = s.failed ? NULL :
-			  vds_arena_strndup(&task->arena, s.data, s.len);
-	vds_str_deinit(&s);
-	if (*ret)
-		return VDS_PRESENT;
-	task->nomem = true;
-	return VDS_NOT_APPLICABLE;
+	return vds_task_keep(task, &s, ret);
 }
 
 enum vds_why vds_token_user(struct vds_task *task, uint64_t token,

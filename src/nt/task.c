@@ -47,3 +47,14 @@ enum vds_why vds_task_u32(struct vds_task *task, uint64_t va, uint32_t *ret)
 {
 	return vds_space_read_u32(&task->kernel->space, task->tlb, va, ret);
 }
+
+enum vds_why vds_task_keep(struct vds_task *task, const struct vds_str *s,
+			   const char **ret)
+{
+	*ret = s->failed ? NULL :
+			   vds_arena_strndup(&task->arena, s->data, s->len);
+	if (*ret)
+		return VDS_PRESENT;
+	task->nomem = true;
+	return VDS_NOT_APPLICABLE;
+}

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/note.h"
+#include "base/str.h"
 #include "paging/space.h"
 
 struct vds_kernel;
@@ -48,5 +49,12 @@ enum vds_why vds_task_read(struct vds_task *task, uint64_t va, void *buf,
 			   size_t len);
 enum vds_why vds_task_u64(struct vds_task *task, uint64_t va, uint64_t *ret);
 enum vds_why vds_task_u32(struct vds_task *task, uint64_t va, uint32_t *ret);
+
+/*
+ * What was put together in @s, as a string in the task's arena. PRESENT, or
+ * NOT_APPLICABLE if there is no memory, which ends the run.
+ */
+enum vds_why vds_task_keep(struct vds_task *task, const struct vds_str *s,
+			   const char **ret);
 
 #endif

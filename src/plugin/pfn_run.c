@@ -170,16 +170,15 @@ static struct vds_error *load_arrays(struct vds_run *run,
 	return NULL;
 }
 
-static void note_no_database(struct vds_run *run)
+void vds_run_note_pfn_database(struct vds_run *run, const char *effect)
 {
 	const struct vds_process *any = vds_process_at(run, 0);
 	uint64_t base, size;
 	enum vds_why why = any ? vds_pfn_database(any, &base, &size)
 			       : VDS_PRESENT;
-	/* Kernels of which it isn't known where it lies are no news. */
 	if (why && why != VDS_NO_FIELD)
 		vds_run_note(run, "no_pfn_database", 0,
-			     "the PFN database: %s", vds_why_str(why));
+			     "the PFN database: %s%s", vds_why_str(why), effect);
 }
 
 struct vds_error *vds_pfn_index_load(struct vds_run *run,
@@ -188,7 +187,7 @@ struct vds_error *vds_pfn_index_load(struct vds_run *run,
 	struct vds_pfn_index *index = vds_alloc(run, 1, sizeof(*index));
 	if (!index)
 		return &vds_enomem;
-	note_no_database(run);
+	vds_run_note_pfn_database(run, "");
 	struct vds_error *err = load_tops(run, index);
 	if (!err && vds_num_processes(run))
 		err = load_arrays(run, index);

@@ -174,19 +174,6 @@ static struct vds_error *list_big(struct vds_run *run, const struct context *c)
 	return err;
 }
 
-/* Without it no block's virtual address is known. */
-static void note_no_database(struct vds_run *run)
-{
-	const struct vds_process *any = vds_process_at(run, 0);
-	uint64_t base, size;
-	enum vds_why why = any ? vds_pfn_database(any, &base, &size)
-			       : VDS_PRESENT;
-	if (why && why != VDS_NO_FIELD)
-		vds_run_note(run, "no_pfn_database", 0,
-			     "the PFN database: %s: blocks can't be placed",
-			     vds_why_str(why));
-}
-
 struct vds_error *vds_pool_scan(struct vds_run *run,
 				const struct vds_pool_scan *how)
 {
@@ -203,7 +190,8 @@ struct vds_error *vds_pool_scan(struct vds_run *run,
 		return NULL;
 	}
 	c.tag_offset = tag.offset;
-	note_no_database(run);
+	/* Without it no block's virtual address is known. */
+	vds_run_note_pfn_database(run, ": blocks can't be placed");
 	struct vds_error *err = list_big(run, &c);
 	if (!err)
 		err = vds_physical_pieces(run, CHUNK, &c.pieces, &count);

@@ -91,6 +91,12 @@ struct vds_error *vds_run_add(struct vds_run *run,
 /* Its turn has come (commit): hands over all rows, lets the next one on. */
 struct vds_error *vds_run_finish(struct vds_run *run);
 
+/*
+ * Notes that the PFN database can't be read, and what that means (@effect, ""
+ * for nothing more). Kernels of which it isn't known where it lies are no news.
+ */
+void vds_run_note_pfn_database(struct vds_run *run, const char *effect);
+
 /* A plugin's error as the caller shall see it. */
 struct vds_error *vds_session_error(const struct vds_session *session,
 				    struct vds_error *err);

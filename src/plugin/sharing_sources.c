@@ -578,22 +578,3 @@ struct vds_error *vds_sharing_read_sources(struct vds_run *run,
 	vds_view_list_deinit(&s.extra);
 	return err;
 }
-
-const char *vds_sources_str(struct vds_run *run, uint32_t sources)
-{
-	static const char *const words[] = {
-		"vad_tree", "view_list", "cache", "system", "session",
-		"proto_tree", "handle", "directory", "process", "pool",
-	};
-	char *text = vds_alloc(run, VDS_ARRAY_SIZE(words), 16), *p = text;
-	for (size_t i = 0; text && i < VDS_ARRAY_SIZE(words); i++) {
-		size_t len = strlen(words[i]);
-		if (!(sources >> i & 1))
-			continue;
-		if (p != text)
-			*p++ = ' ';
-		memcpy(p, words[i], len);
-		p += len;
-	}
-	return p == text ? NULL : text;
-}

@@ -9,6 +9,7 @@
 extern "C" {
 #endif
 
+struct vds_run;
 struct vds_task;
 
 /* Which source saw a process (bits of vds_process.sources). */
@@ -100,6 +101,14 @@ VDS_EXPORT enum vds_why vds_process_read(const struct vds_process *process,
 VDS_EXPORT enum vds_why vds_process_peek(const struct vds_process *any,
 					 uint64_t eprocess,
 					 struct vds_process *ret);
+
+/*
+ * vds_process.sources in words, separated by blanks: active_links,
+ * active_blinks, kernel_list, mm_list, session, cid_table, handle_tables,
+ * threads, views, pool, initial. In run's memory; "": none; NULL: out of memory.
+ */
+VDS_EXPORT const char *vds_process_sources_str(struct vds_run *run,
+					       uint32_t sources);
 
 #ifdef __cplusplus
 }
