@@ -215,14 +215,10 @@ bool vds_glob_match(const char *pattern, const char *text)
 	return !*pattern;
 }
 
-bool vds_parse_u64(const char *s, uint64_t *ret)
+/* Digits of @base that fill the string. */
+static bool parse_digits(const char *s, unsigned int base, uint64_t *ret)
 {
 	uint64_t v = 0;
-	unsigned int base = 10;
-	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
-		base = 16;
-		s += 2;
-	}
 	bool digits = false;
 	for (; *s; s++) {
 		unsigned int d;
@@ -243,4 +239,21 @@ bool vds_parse_u64(const char *s, uint64_t *ret)
 		return false;
 	*ret = v;
 	return true;
+}
+
+bool vds_parse_u64(const char *s, uint64_t *ret)
+{
+	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
+		return parse_digits(s + 2, 16, ret);
+	return parse_digits(s, 10, ret);
+}
+
+bool vds_parse_address(const char *s, uint64_t *ret)
+{
+	size_t len = strlen(s);
+	if (len != 16 && !strchr(s, '`') && vds_parse_u64(s, ret))
+		return true;
+	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
+		s += 2;
+	return parse_digits(s, 16, ret);
 }

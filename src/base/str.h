@@ -95,4 +95,10 @@ bool vds_streq_nocase(const char *a, const char *b);
  */
 bool vds_parse_u64(const char *s, uint64_t *ret);
 
+/*
+ * The same for an address, which people paste as debuggers print it:
+ * hexadecimal without 0x if it has sixteen digits, a '`' or a letter.
+ */
+bool vds_parse_address(const char *s, uint64_t *ret);
+
 #endif

@@ -84,7 +84,7 @@ static bool set_word(const char **to, const char *value, const char *words)
 
 static bool set_address(bool *has, uint64_t *to, const char *value)
 {
-	*has = vds_parse_u64(value, to);
+	*has = vds_parse_address(value, to);
 	return *has;
 }
 

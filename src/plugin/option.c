@@ -65,6 +65,14 @@ static struct vds_error *bad_value(const struct vds_option *option,
 				vds_option_value_name(option));
 }
 
+/* Addresses are pasted from debuggers, numbers are typed. */
+static bool parse_number(const struct vds_option *option, const char *text,
+			 uint64_t *ret)
+{
+	return option->value_name && strstr(option->value_name, "ADDR") ?
+		       vds_parse_address(text, ret) : vds_parse_u64(text, ret);
+}
+
 /* Doubles the list's memory when it is full; element size @size. */
 static void *grow(struct vds_options *options, struct vds_option_value *value,
 		  void *list, size_t size)
@@ -99,7 +107,8 @@ static struct vds_error *give_uints(struct vds_options *options,
 				   sizeof(*value->ints));
 		if (!value->ints)
 			return &vds_enomem;
-		if (!vds_parse_u64(word, &value->ints[value->count]))
+		if (!parse_number(option, word,
+				  &value->ints[value->count]))
 			return bad_value(option, text);
 		value->count++;
 	}
@@ -127,8 +136,8 @@ static struct vds_error *give(struct vds_options *options,
 		value->u = 1;
 		return NULL;
 	case VDS_OPTION_UINT:
-		return vds_parse_u64(text, &value->u) ? NULL :
-							bad_value(option, text);
+		return parse_number(option, text, &value->u) ?
+			       NULL : bad_value(option, text);
 	case VDS_OPTION_SIZE:
 		return vds_parse_size(text, &value->u) ?
 			       NULL : bad_value(option, text);

@@ -182,8 +182,12 @@ static struct vds_error *parse_literal(struct parser *p, enum vds_kind kind,
 	case VDS_KIND_INT:
 		good = parse_signed(p->token, &node->i);
 		break;
-	case VDS_KIND_HEX:
 	case VDS_KIND_ADDR:
+		expected = "an address";
+		good = vds_parse_address(p->token, &node->u) ||
+		       vds_parse_size(p->token, &node->u);
+		break;
+	case VDS_KIND_HEX:
 	case VDS_KIND_SIZE:
 	case VDS_KIND_INTS:
 		good = vds_parse_size(p->token, &node->u);

@@ -129,6 +129,38 @@ START_TEST(numbers_parse_whole_or_not_at_all)
 }
 END_TEST
 
+START_TEST(addresses_are_read_as_debuggers_print_them)
+{
+	static const struct {
+		const char *text;
+		uint64_t value;
+	} good[] = {
+		{"0xfffff800`00000000", UINT64_C(0xfffff80000000000)},
+		{"fffff800`00000000", UINT64_C(0xfffff80000000000)},
+		{"FFFFF80000000000", UINT64_C(0xfffff80000000000)},
+		/* Sixteen digits are an address, whichever they are. */
+		{"0000000000401000", 0x401000},
+		{"00000000`00401000", 0x401000},
+		{"0xfffff800000012", UINT64_C(0xfffff800000012)},
+		{"7ffe0000", 0x7ffe0000},
+		{"4096", 4096},
+	};
+	uint64_t v;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		v = 0;
+		ck_assert_msg(vds_parse_address(good[i].text, &v) &&
+			      v == good[i].value, "%s: 0x%llx", good[i].text,
+			      (unsigned long long)v);
+	}
+	ck_assert(!vds_parse_address("", &v));
+	ck_assert(!vds_parse_address("0x", &v));
+	ck_assert(!vds_parse_address("`", &v));
+	ck_assert(!vds_parse_address("fffff800`", &v));
+	ck_assert(!vds_parse_address("12x", &v));
+	ck_assert(!vds_parse_address("1fffff80000000000", &v));
+}
+END_TEST
+
 START_TEST(notes_are_recorded_once_and_capped)
 {
 	struct vds_notes notes = {0};
@@ -228,6 +260,7 @@ int main(void)
 	tcase_add_test(tc, utf16_becomes_valid_utf8);
 	tcase_add_test(tc, glob_matches_whole_strings);
 	tcase_add_test(tc, numbers_parse_whole_or_not_at_all);
+	tcase_add_test(tc, addresses_are_read_as_debuggers_print_them);
 	tcase_add_test(tc, notes_are_recorded_once_and_capped);
 	tcase_add_test(tc, work_commits_in_order_and_names_the_first_failure);
 	tcase_add_test(tc, a_file_that_shrinks_reads_as_absent);
