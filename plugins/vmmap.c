@@ -121,8 +121,6 @@ struct context {
 	const char *basis;	/* of the class of the region */
 	struct counters classes[NUM_CLASSES];
 	struct counters region;
-	/* Tables in use: the last one of each level that was counted. */
-	uint64_t tables, last_table[6];
 	bool by_region;
 };
 
@@ -191,20 +189,6 @@ static enum class classify(struct context *c, const struct vds_vad *vad,
 	return MAPPED_FILE;
 }
 
-/* Counts the tables above an entry that was not counted yet. */
-static void count_tables(struct context *c, const struct vds_table_entry *e)
-{
-	for (unsigned int level = e->level; level <= 4; level++) {
-		/* The table of @level covers this much. */
-		uint64_t id = (e->va >> (12 + 9 * level)) + 1;
-
-		if (c->last_table[level] == id)
-			break;
-		c->last_table[level] = id;
-		c->tables++;
-	}
-}
-
 static bool visit(void *ctx, const struct vds_table_entry *entry)
 {
 	struct context *c = ctx;
@@ -212,7 +196,6 @@ static bool visit(void *ctx, const struct vds_table_entry *entry)
 	struct vds_page page;
 	struct vds_pfn pfn;
 
-	count_tables(c, entry);
 	if (entry->why || !entry->valid)
 		return true;
 	r->total_ws += entry->size;
@@ -374,15 +357,22 @@ static void unknown_managed_heap(struct vds_value *row)
 			     "heap can't be told");
 }
 
+/* All tables of the user's half, wherever VADs are, and the top one. */
+static void count_tables(struct context *c)
+{
+	struct counters *k = &c->classes[PAGE_TABLE];
+	struct vds_table_count count;
+
+	vds_tables_count(c->process, 0, INT64_MAX, &count);
+	k->blocks = count.tables;
+	k->size = k->committed = k->private = count.tables * PAGE;
+	k->total_ws = k->private_ws = count.valid * PAGE;
+}
+
 static struct vds_error *emit_classes(struct context *c)
 {
-	struct counters *tables = &c->classes[PAGE_TABLE];
 	struct vds_error *err = NULL;
 
-	/* The top table, and those below it that lead somewhere. */
-	tables->blocks = c->tables + (c->process->dtb != 0);
-	tables->size = tables->committed = tables->private =
-		tables->total_ws = tables->private_ws = tables->blocks * PAGE;
 	for (int i = 0; !err && i < NUM_CLASSES; i++) {
 		struct vds_value row[NUM_COLUMNS] = {0};
 
@@ -404,6 +394,7 @@ static struct vds_error *run(struct vds_run *run,
 	uint64_t next = USER_FIRST;
 	struct vds_vad_iter *it;
 	const struct vds_vad *vad;
+	struct vds_value row[NUM_COLUMNS] = {0};
 	struct vds_error *err = marks_read(run, process, &c.marks);
 
 	if (!process->vad_root)
@@ -422,8 +413,15 @@ static struct vds_error *run(struct vds_run *run,
 	/* What is free above the last VAD, if its end is known. */
 	if (!err && next <= user_last(run))
 		err = gap(&c, next, user_last(run));
-	if (!err && !c.by_region)
-		err = emit_classes(&c);
+	if (err)
+		return err;
+	count_tables(&c);
+	if (!c.by_region)
+		return emit_classes(&c);
+	/* They lie in no region of user space: one row for all. */
+	fill(&c, PAGE_TABLE, &c.classes[PAGE_TABLE], row);
+	if (c.classes[PAGE_TABLE].blocks)
+		err = vds_emit(run, row);
 	return err;
 }
 

@@ -31,6 +31,7 @@ struct walk {
 	struct table tables[MAX_LEVELS + 1];	/* by level */
 	bool (*visit)(void *ctx, const struct vds_table_entry *entry);
 	void *ctx;
+	struct vds_table_count count;
 	bool stop;
 };
 
@@ -119,10 +120,13 @@ static bool descend(struct walk *w, unsigned int level, uint64_t base,
 	struct table *below = &w->tables[level - 1];
 
 	if (!enter(w, level - 1, pa, base, &e->why)) {
+		w->count.unreadable += e->why != VDS_PRESENT;
 		if (e->why)
 			report(w, e);
 		return false;
 	}
+	w->count.tables++;
+	w->count.valid += e->valid;
 	below->writable = t->writable && e->entry & VDS_PTE_WRITE;
 	below->user = t->user && e->entry & VDS_PTE_USER;
 	below->executable = t->executable && !(e->entry & VDS_PTE_NX);
@@ -183,16 +187,17 @@ static bool step(struct walk *w, unsigned int level)
 	}
 	if (pte.kind == VDS_PTE_PAGEFILE) {
 		e.why = VDS_PAGED_OUT;
+		w->count.unreadable++;
 		report(w, &e);
 	}
 	return false;
 }
 
-void vds_tables_walk(const struct vds_process *process, uint64_t first,
+static void walk_all(const struct vds_process *process, uint64_t first,
 		     uint64_t last,
 		     bool (*visit)(void *ctx,
 				   const struct vds_table_entry *entry),
-		     void *ctx)
+		     void *ctx, struct vds_table_count *ret)
 {
 	struct vds_task *task = process->task;
 	/* Not the task's: there may be a walk for each of its VADs. */
@@ -210,6 +215,7 @@ void vds_tables_walk(const struct vds_process *process, uint64_t first,
 	w->visit = visit;
 	w->ctx = ctx;
 	w->stop = false;
+	w->count = (struct vds_table_count){0};
 	w->seen = (struct vds_visited){0};
 	vds_process_space(process, &w->space);
 	if (!w->space.dtb || w->space.levels > MAX_LEVELS ||
@@ -229,8 +235,10 @@ void vds_tables_walk(const struct vds_process *process, uint64_t first,
 			 w->space.dtb, "the top page table of process %" PRIu32
 			 " at 0x%" PRIx64 ": %s", process->pid, w->space.dtb,
 			 vds_why_str(why));
+		ret->unreadable = 1;
 		return;
 	}
+	w->count.tables = w->count.valid = 1;
 	while (!w->stop && level <= top) {
 		struct table *t = &w->tables[level];
 
@@ -239,4 +247,30 @@ void vds_tables_walk(const struct vds_process *process, uint64_t first,
 		else if (step(w, level))
 			level--;
 	}
+	*ret = w->count;
+}
+
+void vds_tables_walk(const struct vds_process *process, uint64_t first,
+		     uint64_t last,
+		     bool (*visit)(void *ctx,
+				   const struct vds_table_entry *entry),
+		     void *ctx)
+{
+	struct vds_table_count count;
+
+	walk_all(process, first, last, visit, ctx, &count);
+}
+
+static bool visit_nothing(void *ctx, const struct vds_table_entry *entry)
+{
+	(void)ctx;
+	(void)entry;
+	return true;
+}
+
+void vds_tables_count(const struct vds_process *process, uint64_t first,
+		      uint64_t last, struct vds_table_count *ret)
+{
+	*ret = (struct vds_table_count){0};
+	walk_all(process, first, last, visit_nothing, NULL, ret);
 }

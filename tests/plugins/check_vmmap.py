@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Classes and counters of address spaces against the truth of the builder."""
+import struct
+
 import common
 
 PAGE = 4096
+PRESENT, LARGE, FRAMES = 1, 0x80, 0xffffffffff000
 
 
 def classes_of(vad, sections):
@@ -22,9 +25,11 @@ def classes_of(vad, sections):
 def check_process(test, process, rows, totals, sections):
     columns = test.manifest["vad_columns"]
     what = "PID %d" % process["pid"]
-    regions = {r["region"]["start"]: r for r in rows}
+    regions = {r["region"].get("start"): r for r in rows}
     at = 0x10000
     for row in rows:
+        if row["region"]["class"] == "page-table":
+            continue
         start, end = (int(row["region"][k], 16) for k in ("start", "end"))
         test.equal("%s: %x follows" % (what, start), start, at)
         test.equal("%s: %x size" % (what, start), row["region"]["size"],
@@ -67,9 +72,61 @@ def check_process(test, process, rows, totals, sections):
     for name, bytes_ in size.items():
         test.equal("%s: size of %s" % (what, name),
                    totals[name]["region"]["size"], bytes_)
-    if process["vads"] and process["dtb"]:
-        test.equal("%s: page tables" % what,
-                   totals["page-table"]["region"]["size"] >= 4 * PAGE, True)
+
+
+def walk(image, dtb):
+    """Tables of the user's half, and bytes that they map: from the raw image,
+    where the offset is the physical address."""
+    count, mapped, todo = 0, 0, [(dtb, 4)]
+    while todo:
+        table, level = todo.pop()
+        image.seek(table)
+        count += 1
+        for entry in struct.unpack("<512Q", image.read(PAGE))[
+                :256 if level == 4 else 512]:
+            if not entry & PRESENT:
+                continue
+            if level > 1 and not entry & LARGE:
+                todo.append((entry & FRAMES, level - 1))
+            else:
+                mapped += PAGE << 9 * (level - 1)
+    return count, mapped
+
+
+def numbers(region):
+    return {key: value for key, value in [
+        *region.items(),
+        *(("ws." + k, v) for k, v in region.get("ws", {}).items())]
+            if isinstance(value, int)}
+
+
+def check_sums(test, image, process, rows, totals, vads, tables):
+    """The classes add up the regions, and both what others say."""
+    what = "PID %d" % process["pid"]
+    counters = {}
+    for row in rows:
+        region = row["region"]
+        mine = counters.setdefault(region["class"], {})
+        for key, value in numbers(region).items():
+            mine[key] = mine.get(key, 0) + value
+    for name, row in totals.items():
+        test.equal("%s: sums of %s" % (what, name), numbers(row["region"]),
+                   counters.get(name))
+    used = [r["region"] for r in rows if "start" in r["region"] and
+            r["region"]["class"] not in ("free", "unusable")]
+    test.equal("%s: size of its VADs" % what,
+               sum(r["size"] for r in used), sum(v["size"] for v in vads))
+    test.equal("%s: their commit" % what, sum(r["private"] for r in used),
+               sum(v.get("commit", 0) for v in vads) * PAGE)
+    count, mapped = walk(image, int(process["dtb"], 16))
+    test.equal("%s: working set" % what,
+               sum(r["ws"]["total"] for r in used), mapped)
+    test.equal("%s: page tables" % what,
+               totals["page-table"]["region"]["count"], count)
+    # System's tables of the kernel's half are no user's.
+    if process["pid"] != 4:
+        test.equal("%s: page tables of the PFN database" % what,
+                   tables.get(process["pid"]), count * PAGE)
 
 
 def check(test):
@@ -80,10 +137,23 @@ def check(test):
     for row in test.run("vmmap", codes=(0, 3)):
         totals.setdefault(row["process"]["eprocess"],
                           {})[row["region"]["class"]] = row
-    for process in test.manifest["processes"]:
-        eprocess = common.addr(process["eprocess"])
-        check_process(test, process, regions.pop(eprocess, []),
-                      totals.get(eprocess, {}), sections)
+    vads, tables = {}, {}
+    for row in test.run("vadinfo", codes=(0, 3)):
+        vads.setdefault(row["process"]["eprocess"], []).append(row["vad"])
+    for row in test.run("memusage", "--owner", "page-table"):
+        if "process" in row:
+            tables[row["process"]["pid"]] = row["memory"]["size"]
+    with open(test.image, "rb") as image:
+        for process in test.manifest["processes"]:
+            eprocess = common.addr(process["eprocess"])
+            rows = regions.pop(eprocess, [])
+            if not rows:
+                test.equal("regions of PID %d" % process["pid"],
+                           process["vads"], [])
+                continue
+            check_process(test, process, rows, totals[eprocess], sections)
+            check_sums(test, image, process, rows, totals[eprocess],
+                       vads.get(eprocess, []), tables)
     test.equal("other processes", list(regions), [])
 
 

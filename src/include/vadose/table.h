@@ -41,6 +41,22 @@ vds_tables_walk(const struct vds_process *process, uint64_t first,
 		bool (*visit)(void *ctx, const struct vds_table_entry *entry),
 		void *ctx);
 
+/* Page tables, of all levels. */
+struct vds_table_count {
+	uint64_t tables;	/* readable: in use by the hardware or trimmed */
+	uint64_t valid;		/* of them, in use by the hardware */
+	uint64_t unreadable;	/* paged out, or not in the image */
+};
+
+/*
+ * Counts the tables that [first, last] of @process is translated by, empty ones
+ * and the top one, too; the rules of vds_tables_walk() hold. One that two
+ * entries lead to counts once.
+ */
+VDS_EXPORT void vds_tables_count(const struct vds_process *process,
+				 uint64_t first, uint64_t last,
+				 struct vds_table_count *ret);
+
 /*
  * The page at @va of a range [va, end) of @vad in which vds_tables_walk() found
  * nothing, and how many pages from there on, at least 1, are known to be like it
