@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * whoshares: bytes, a physical or a virtual address -> each process that maps
- * that memory. Bytes are searched in physical memory; the frames found are then
+ * that memory, also of a page of a section that is nowhere in memory now. Bytes are searched in physical memory; the frames found are then
  * looked for in the page tables of every process, and, where the PFN database
  * says that a section owns the frame, in the views of that section too.
  */
 #include "whoshares.h"
 
 #include <vadose/columns.h>
+#include <vadose/page.h>
+#include <vadose/record.h>
 #include <vadose/section.h>
 
 #define PAGE_MASK UINT64_C(0xfff)
@@ -20,6 +22,7 @@ enum {
 	COL_EPROCESS,
 	COL_VA,
 	COL_HOW,
+	COL_STATE,
 	COL_RIGHTS,
 	COL_PROCESSES,
 	COL_OWNER,
@@ -34,12 +37,13 @@ enum {
 
 static const struct vds_column columns[NUM_COLS] = {
 	[COL_PA] = {"hit.physical", VDS_KIND_ADDR, KEY | GROUP, "Physical", NULL, "physical address of the byte, or of the first byte found", NULL},
-	[COL_MATCH] = {"hit.match", VDS_KIND_STR, KEY | GROUP, "Match", NULL, "what was found there: text, utf-16, bytes or address", NULL},
+	[COL_MATCH] = {"hit.match", VDS_KIND_STR, KEY | GROUP, "Match", NULL, "what was found there: text, utf-16 or bytes; or how the address was taken: physical or virtual", NULL},
 	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process that maps it; none: the kernel's half, as in the cache", "process.pid"},
 	[COL_PROCESS] = VDS_COL_PROCESS(0),
 	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | VDS_COLUMN_WIDE),
 	[COL_VA] = {"hit.va", VDS_KIND_ADDR, KEY, "Address", NULL, "virtual address of the same byte in that process", NULL},
-	[COL_HOW] = {"hit.how", VDS_KIND_STR, 0, "How", NULL, "page-table: mapped now; transition: its PTE holds the frame, trimmed; prototype: its PTE names the shared page; untouched: a view covers the page and has not touched it; owner: by the PFN database alone", NULL},
+	[COL_HOW] = {"hit.how", VDS_KIND_STR, 0, "How", NULL, "page-table: mapped now; transition: its PTE holds the frame, trimmed; prototype: its PTE names the shared page; untouched: a view covers the page and has not touched it; view: a view shows this page of the section, which is not in memory; owner: by the PFN database alone; none: nothing maps it", NULL},
+	[COL_STATE] = {"hit.state", VDS_KIND_STR, 0, "State", NULL, "why the byte is not to be had: state of the page as in vadpages (pagefile, file, compressed, demand-zero, reserved...), no-vad, out-of-image, or what the kernel's tables say", NULL},
 	[COL_RIGHTS] = {"hit.rights", VDS_KIND_STR, 0, "Rights", NULL, "effective rights by the page tables, if mapped now: rwx", NULL},
 	[COL_PROCESSES] = {"hit.processes", VDS_KIND_INT, GROUP, "Processes", NULL, "number of processes that map or may map it", NULL},
 	[COL_OWNER] = {"owner.kind", VDS_KIND_STR, GROUP, "Owner", NULL, "section, process, page-table, system, none or unknown, by the PFN database", NULL},
@@ -49,20 +53,32 @@ static const struct vds_column columns[NUM_COLS] = {
 };
 
 static const struct vds_option options[] = {
-	{"what", VDS_OPTION_STR, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED, "WHAT", NULL, NULL, "a physical address or, if of the kernel's half, a virtual one; hex:BYTES; text:TEXT or any other text (as UTF-8 and as UTF-16)"},
-	{"va", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "the address is a virtual one, of each process that --pid and --process choose"},
+	{"what", VDS_OPTION_STR, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED, "WHAT", NULL, NULL, "pa:ADDR, a physical address; va:ADDR, a virtual one; ADDR alone: virtual if it is of the kernel's half, if --pid or --process chose whose it is, or if it lies beyond physical memory, else physical (hit.match says which); hex:BYTES; text:TEXT or any other text (as UTF-8 and as UTF-16). Bytes are found within a page"},
+	{"va", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "the address is a virtual one, of each process that --pid and --process choose (as va:ADDR)"},
 	{"max-hits", VDS_OPTION_UINT, 0, "N", "1000", NULL, "look at no more than the first N places"},
 };
 
 static const char *const match_words[] = {
-	[MATCH_ADDRESS] = "address", [MATCH_TEXT] = "text",
+	[MATCH_PHYSICAL] = "physical", [MATCH_VIRTUAL] = "virtual",
+	[MATCH_TEXT] = "text",
 	[MATCH_UTF16] = "utf-16", [MATCH_BYTES] = "bytes",
 };
 
 static const char *const how_words[] = {
 	[HOW_PAGE_TABLE] = "page-table", [HOW_TRANSITION] = "transition",
 	[HOW_PROTOTYPE] = "prototype", [HOW_UNTOUCHED] = "untouched",
+	[HOW_VIEW] = "view",
 };
+
+static void fill_section(const struct vds_process *any, uint64_t area,
+			 struct vds_value *v)
+{
+	const struct vds_section *s = vds_section_at(any, area);
+	v[COL_CA] = vds_addr(area);
+	if (s && !s->why)
+		v[COL_FILE] = s->file_name ? vds_str(s->file_name) :
+					     vds_absent(s->file_name_why);
+}
 
 static void fill_owner(const struct vds_process *any, const struct frame *f,
 		       struct vds_value *v)
@@ -71,13 +87,8 @@ static void fill_owner(const struct vds_process *any, const struct frame *f,
 	v[COL_OWNER] = vds_str(vds_owner_kind_str(owner->kind));
 	if (owner->has_page)
 		v[COL_PAGE] = vds_int((int64_t)owner->page);
-	if (!owner->control_area)
-		return;
-	const struct vds_section *s = vds_section_at(any, owner->control_area);
-	v[COL_CA] = vds_addr(owner->control_area);
-	if (s && !s->why)
-		v[COL_FILE] = s->file_name ? vds_str(s->file_name) :
-					     vds_absent(s->file_name_why);
+	if (owner->control_area)
+		fill_section(any, owner->control_area, v);
 }
 
 static void fill_process(struct vds_run *run, size_t index,
@@ -101,6 +112,8 @@ static struct vds_error *emit_alone(struct vds_run *run, const struct frame *f,
 	    owner->kind == VDS_OWNER_PAGE_TABLE) {
 		v[COL_VA] = vds_addr(owner->va + (pa & PAGE_MASK));
 		v[COL_HOW] = vds_str("owner");
+	} else {
+		v[COL_HOW] = vds_str("none");
 	}
 	if (owner->has_process)
 		fill_process(run, owner->process, v);
@@ -119,26 +132,15 @@ static int64_t count_processes(const struct mappings *mappings, size_t low,
 	return processes;
 }
 
-static struct vds_error *emit_hit(struct vds_run *run,
-				  const struct frames *frames,
-				  const struct mappings *mappings,
-				  const struct hit *hit)
+/* A row for each mapping [low, high); @offset: of the byte in its page. */
+static struct vds_error *emit_mappings(struct vds_run *run,
+				       const struct mappings *mappings,
+				       size_t low, size_t high,
+				       uint64_t offset, struct vds_value *v)
 {
 	static const char *const rights[] = {"r--", "rw-", "r-x", "rwx"};
-	const struct frame *f = &frames->list[frame_at(frames, hit->pa >> 12)];
-	const struct vds_process *any = vds_process_at(run, 0);
 	size_t num_processes = vds_num_processes(run);
-	struct vds_value v[NUM_COLS] = {0};
-	size_t low = mapping_at(mappings, f->number);
-	size_t high = mapping_at(mappings, f->number + 1);
-	v[COL_PA] = vds_addr(hit->pa);
-	v[COL_MATCH] = vds_str(match_words[hit->match]);
-	v[COL_PROCESSES] = vds_int(count_processes(mappings, low, high,
-						   num_processes));
-	if (any && f->known)
-		fill_owner(any, f, v);
-	if (low == high)
-		return emit_alone(run, f, hit->pa, v);
+
 	for (; low < high; low++) {
 		const struct mapping *m = &mappings->list[low];
 		if (m->process < num_processes)
@@ -146,15 +148,73 @@ static struct vds_error *emit_hit(struct vds_run *run,
 		else
 			v[COL_PID] = v[COL_PROCESS] = v[COL_EPROCESS] =
 				vds_absent(VDS_NOT_APPLICABLE);
-		v[COL_VA] = vds_addr(m->va + (hit->pa & PAGE_MASK));
+		v[COL_VA] = vds_addr(m->va + offset);
 		v[COL_HOW] = vds_str(how_words[m->how]);
 		v[COL_RIGHTS] = vds_str(m->how == HOW_PAGE_TABLE ?
 						rights[m->rights] : NULL);
+		if (m->how == HOW_VIEW)
+			v[COL_STATE] = vds_str(vds_page_state_str(
+				(enum vds_page_state)m->state));
 		struct vds_error *err = vds_emit(run, v);
 		if (err)
 			return err;
 	}
 	return NULL;
+}
+
+static struct vds_error *emit_hit(struct vds_run *run,
+				  const struct frames *frames,
+				  const struct mappings *mappings,
+				  const struct hit *hit)
+{
+	const struct frame *f = &frames->list[frame_at(frames, hit->pa >> 12)];
+	const struct vds_process *any = vds_process_at(run, 0);
+	struct vds_value v[NUM_COLS] = {0};
+	size_t low = mapping_at(mappings, f->number);
+	size_t high = mapping_at(mappings, f->number + 1);
+	v[COL_PA] = vds_addr(hit->pa);
+	v[COL_MATCH] = vds_str(match_words[hit->match]);
+	v[COL_PROCESSES] = vds_int(count_processes(mappings, low, high,
+						   vds_num_processes(run)));
+	if (!vds_physical_has(run, hit->pa))
+		v[COL_STATE] = vds_str(
+			vds_page_state_str(VDS_PAGE_OUT_OF_IMAGE));
+	if (any && f->known)
+		fill_owner(any, f, v);
+	if (low == high)
+		return emit_alone(run, f, hit->pa, v);
+	return emit_mappings(run, mappings, low, high, hit->pa & PAGE_MASK, v);
+}
+
+/* What isn't in memory: why, and of a section's page, who would see it. */
+static struct vds_error *emit_absent(struct vds_run *run,
+				     const struct mappings *mappings,
+				     const struct absent *a, size_t index)
+{
+	const struct vds_process *any = vds_process_at(run, 0);
+	struct vds_value v[NUM_COLS] = {0};
+	size_t low = mapping_at(mappings, ABSENT_FRAME(index));
+	size_t high = mapping_at(mappings, ABSENT_FRAME(index + 1));
+	v[COL_PA] = vds_absent(a->why);
+	v[COL_MATCH] = vds_str(match_words[MATCH_VIRTUAL]);
+	v[COL_STATE] = vds_str(a->state);
+	if (any && a->control_area) {
+		v[COL_OWNER] = vds_str(vds_owner_kind_str(VDS_OWNER_SECTION));
+		fill_section(any, a->control_area, v);
+	}
+	if (a->has_page)
+		v[COL_PAGE] = vds_int((int64_t)a->page);
+	if (low != high) {
+		v[COL_PROCESSES] = vds_int(count_processes(
+			mappings, low, high, vds_num_processes(run)));
+		return emit_mappings(run, mappings, low, high,
+				     a->va & PAGE_MASK, v);
+	}
+	v[COL_VA] = vds_addr(a->va);
+	v[COL_HOW] = vds_str("none");
+	if (a->process < vds_num_processes(run))
+		fill_process(run, a->process, v);
+	return vds_emit(run, v);
 }
 
 static struct vds_error *run_whoshares(struct vds_run *run,
@@ -168,13 +228,15 @@ static struct vds_error *run_whoshares(struct vds_run *run,
 	if (!vds_num_processes(run))
 		return NULL;
 	struct vds_error *err = find_hits(run, max, &hits);
-	if (err || !hits.count)
+	if (err || (!hits.count && !hits.num_absent))
 		return err;
 	err = list_frames(run, &hits, &frames);
 	if (!err)
-		err = find_mappings(run, &frames, &mappings);
+		err = find_mappings(run, &hits, &frames, &mappings);
 	for (size_t i = 0; !err && i < hits.count; i++)
 		err = emit_hit(run, &frames, &mappings, &hits.list[i]);
+	for (size_t i = 0; !err && i < hits.num_absent; i++)
+		err = emit_absent(run, &mappings, &hits.absent[i], i);
 	return err;
 }
 

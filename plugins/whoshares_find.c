@@ -3,6 +3,7 @@
 #include "whoshares.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,8 +32,8 @@ struct context {
 	struct hits *piece_hits;
 };
 
-static bool push_hit(struct vds_run *run, struct hits *hits, uint64_t pa,
-		     enum match match)
+bool push_hit(struct vds_run *run, struct hits *hits, uint64_t pa,
+	      enum match match)
 {
 	if (hits->count == hits->cap) {
 		size_t cap = hits->cap ? hits->cap * 2 : 16;
@@ -45,6 +46,30 @@ static bool push_hit(struct vds_run *run, struct hits *hits, uint64_t pa,
 		hits->cap = cap;
 	}
 	hits->list[hits->count++] = (struct hit){.pa = pa, .match = match};
+	return true;
+}
+
+bool push_absent(struct vds_run *run, struct hits *hits,
+		 const struct absent *absent)
+{
+	for (size_t i = 0; absent->has_page && i < hits->num_absent; i++) {
+		const struct absent *other = &hits->absent[i];
+		if (other->has_page && other->page == absent->page &&
+		    other->control_area == absent->control_area)
+			return true;
+	}
+	if (hits->num_absent == hits->cap_absent) {
+		size_t cap = hits->cap_absent ? hits->cap_absent * 2 : 16;
+		struct absent *list = vds_alloc(run, cap, sizeof(*list));
+		if (!list)
+			return false;
+		if (hits->num_absent)
+			memcpy(list, hits->absent,
+			       hits->num_absent * sizeof(*list));
+		hits->absent = list;
+		hits->cap_absent = cap;
+	}
+	hits->absent[hits->num_absent++] = *absent;
 	return true;
 }
 
@@ -232,36 +257,6 @@ static bool parse_text(const char *text, struct context *c)
 	return true;
 }
 
-static struct vds_error *add_va(struct vds_run *run, struct context *c,
-				const struct vds_process *process, uint64_t va)
-{
-	struct vds_translation t;
-	vds_translate(run, process, va, &t);
-	if (t.why)
-		return NULL;
-	return push_hit(run, &c->hits, t.pa, MATCH_ADDRESS) ? NULL :
-							      &vds_enomem;
-}
-
-static struct vds_error *take_address(struct vds_run *run, struct context *c,
-				      uint64_t at)
-{
-	struct vds_error *err = NULL;
-	if (at >> 63)
-		return add_va(run, c, NULL, at);
-	if (!vds_option_set(run, "va"))
-		return push_hit(run, &c->hits, at, MATCH_ADDRESS) ?
-			       NULL : &vds_enomem;
-	for (size_t i = 0; !err && i < vds_num_processes(run); i++) {
-		const struct vds_process *p = vds_process_at(run, i);
-		if (!p)
-			return &vds_enomem;
-		if (p->selected)
-			err = add_va(run, c, p, at);
-	}
-	return err;
-}
-
 /* The same page of several processes may be one. */
 static void drop_doubles(struct hits *hits)
 {
@@ -277,13 +272,33 @@ static void drop_doubles(struct hits *hits)
 	hits->count = kept;
 }
 
+/* Is it "0x1000", "pa:0x1000" or "va:0x1000"? */
+static bool parse_address(const char *what, uint64_t *ret,
+			  enum address_kind *ret_kind)
+{
+	char *end;
+
+	*ret_kind = ADDRESS_ANY;
+	if (!strncmp(what, "pa:", 3))
+		*ret_kind = ADDRESS_PHYSICAL;
+	else if (!strncmp(what, "va:", 3))
+		*ret_kind = ADDRESS_VIRTUAL;
+	if (*ret_kind != ADDRESS_ANY)
+		what += 3;
+	if (!isdigit((unsigned char)what[0]))
+		return false;
+	errno = 0;
+	*ret = strtoull(what, &end, 0);
+	return !*end && !errno;
+}
+
 static struct vds_error *look_for(struct vds_run *run, struct context *c)
 {
 	const char *what = vds_option_str(run, "what");
-	char *end;
-	uint64_t at = strtoull(what, &end, 0);
-	if (isdigit((unsigned char)what[0]) && !*end) {
-		struct vds_error *err = take_address(run, c, at);
+	enum address_kind kind;
+	uint64_t at;
+	if (parse_address(what, &at, &kind)) {
+		struct vds_error *err = find_address(run, at, kind, &c->hits);
 		if (!err)
 			drop_doubles(&c->hits);
 		return err;
@@ -298,7 +313,7 @@ static struct vds_error *look_for(struct vds_run *run, struct context *c)
 	}
 	if (!ok)
 		return vds_error_create(VDS_ERROR_USAGE,
-					"whoshares: '%s': an address, hex:BYTES or up to %u bytes of text",
+					"whoshares: '%s': an address, pa:ADDR, va:ADDR, hex:BYTES or up to %u bytes of text",
 					what, MAX_PATTERN);
 	return search_all(run, c);
 }

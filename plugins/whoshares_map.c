@@ -142,6 +142,23 @@ static struct vds_error *walk_process(struct vds_run *run, size_t index,
 	return w.found->nomem ? &vds_enomem : NULL;
 }
 
+/* A view shows a page of the section that isn't in memory: also to others? */
+static void look_at_absent(struct vds_run *run, struct context *c,
+			   uint64_t key, uint64_t page_number,
+			   const struct vds_view *view)
+{
+	struct vds_page page;
+	uint64_t va;
+
+	if (!vds_view_page_at(run, view, page_number, &va, &page) ||
+	    page.via == VDS_VIA_HARDWARE || page.via == VDS_VIA_PTE)
+		return;
+	push_mapping(run, &c->all, &(struct mapping){
+		.frame = key, .va = va, .process = view->process,
+		.how = HOW_VIEW, .state = (uint8_t)page.state,
+	});
+}
+
 /* A view covers the frame's page of the section: what does its PTE say? */
 static void look_at_view(struct vds_run *run, struct context *c,
 			 const struct frame *f, const struct vds_view *view)
@@ -218,21 +235,38 @@ static size_t view_at(const struct context *c, uint64_t area)
 	return low;
 }
 
-static void look_at_views(struct vds_run *run, struct context *c)
+/* Calls for each view that shows page @page of the section of @area. */
+static void for_views(struct vds_run *run, struct context *c, uint64_t area,
+		      uint64_t page, const struct frame *f, uint64_t key)
+{
+	for (size_t k = view_at(c, area); k < c->num_views; k++) {
+		const struct vds_view *view = c->views[k];
+		if (view->section->control_area != area ||
+		    view->first_page > page)
+			break;
+		if (page > view->last_page)
+			continue;
+		if (f)
+			look_at_view(run, c, f, view);
+		else
+			look_at_absent(run, c, key, page, view);
+	}
+}
+
+static void look_at_views(struct vds_run *run, struct context *c,
+			  const struct hits *hits)
 {
 	for (size_t i = 0; i < c->frames->count; i++) {
 		const struct frame *f = &c->frames->list[i];
-		uint64_t area = f->owner.control_area;
-		if (!area || !f->owner.has_page)
-			continue;
-		for (size_t k = view_at(c, area); k < c->num_views; k++) {
-			const struct vds_view *view = c->views[k];
-			if (view->section->control_area != area ||
-			    view->first_page > f->owner.page)
-				break;
-			if (f->owner.page <= view->last_page)
-				look_at_view(run, c, f, view);
-		}
+		if (f->owner.control_area && f->owner.has_page)
+			for_views(run, c, f->owner.control_area, f->owner.page,
+				  f, 0);
+	}
+	for (size_t i = 0; i < hits->num_absent; i++) {
+		const struct absent *a = &hits->absent[i];
+		if (a->has_page)
+			for_views(run, c, a->control_area, a->page, NULL,
+				  ABSENT_FRAME(i));
 	}
 }
 
@@ -285,7 +319,7 @@ static struct vds_error *walk_all(struct vds_run *run, struct context *c)
 	return NULL;
 }
 
-struct vds_error *find_mappings(struct vds_run *run,
+struct vds_error *find_mappings(struct vds_run *run, const struct hits *hits,
 				const struct frames *frames,
 				struct mappings *ret)
 {
@@ -298,7 +332,7 @@ struct vds_error *find_mappings(struct vds_run *run,
 		err = walk_all(run, c);
 	if (err)
 		return err;
-	look_at_views(run, c);
+	look_at_views(run, c, hits);
 	if (c->all.nomem)
 		return &vds_enomem;
 	drop_doubles(&c->all);

@@ -241,7 +241,84 @@ def check_whoshares(m):
         for row in rows:
             m.failures.equal("section", row["section"]["control_area"],
                              "0x%016x" % int(section["control_area"], 16))
+    return compared + check_not_resident(m) + check_addresses(m)
+
+
+def views_of(m, section, page):
+    """{(pid, va)}: each view that shows the page, unless it has a copy."""
+    own, views = set(), set()
+    for process in m.manifest["processes"]:
+        own |= {(process["pid"], int(p[0], 16)) for p in process["pages"]
+                if not p[1].startswith(("shared", "proto"))}
+        for vad in process["vads"]:
+            start, end = int(vad[0], 16), int(vad[1], 16)
+            va = start + (page - (vad[19] or 0)) * 4096
+            if vad[14] == section and vad[19] is not None and \
+                    start <= va <= end and not process["exited"]:
+                views.add((process["pid"], va))
+    return views - own
+
+
+def check_not_resident(m):
+    """An address whose page is nowhere in memory: why, and who else shows it."""
+    compared = 0
+    for section in m.manifest["sections"]:
+        states = section.get("proto_states") or ""
+        for state, word in ("P", "pagefile"), ("S", "file"):
+            page = states.find(state)
+            views = page >= 0 and views_of(m, section["id"], page)
+            if not views or section["kind"] == "image":
+                continue
+            pid, va = min(views)
+            rows = m.rows("whoshares", "0x%x" % (va + 5), "--pid", str(pid),
+                          codes=(3,))
+            what = "page %d of %s" % (page, section["control_area"])
+            m.failures.equal("views of " + what, sorted(
+                (r["process"]["pid"], int(r["hit"]["va"], 16) - 5)
+                for r in rows), sorted(views))
+            for row in rows:
+                m.failures.equal(what, [row["hit"].get(k) for k in (
+                    "how", "state", "match", "physical")],
+                    ["view", word, "virtual", None])
+                m.failures.equal(what, row["section"]["page"], page)
+                m.failures.equal(what, row["hit"]["processes"],
+                                 len({pid for pid, _ in views}))
+                m.failures.equal(what, row["unreadable"], ["hit.physical"])
+                compared += 1
+    if not compared:
+        m.failures.add("no page was in a page file")
     return compared
+
+
+def check_addresses(m):
+    """How an address is taken, and what is said of one that leads nowhere."""
+    process, page = next(
+        (process, page) for process in m.manifest["processes"]
+        for page in process["pages"] if page[1] == "valid-private" and
+        not process["hidden"] and not process["exited"])
+    va, frame = "0x" + page[0], "0x" + page[2]
+    chosen = ["--pid", str(process["pid"])]
+    beyond = "0x%x" % (1 << 46)
+    asked = [
+        (["va:" + va, *chosen], "virtual", frame, "page-table", None),
+        ([va, *chosen], "virtual", frame, "page-table", None),
+        ([va, "--va", *chosen], "virtual", frame, "page-table", None),
+        ([frame], "physical", frame, "page-table", None),
+        (["pa:" + frame, *chosen], "physical", frame, "page-table", None),
+        (["pa:" + beyond], "physical", beyond, "none", "out-of-image"),
+        (["0x1000", *chosen], "virtual", None, "none", "no-vad"),
+        (["va:0x1000"], "virtual", None, "none", "no-vad"),
+        (["0x1000"], "physical", "0x1000", "none", None),
+        (["0xffff800000000000"], "virtual", None, "none", "not mapped"),
+    ]
+    for words, match, physical, how, state in asked:
+        rows = m.rows("whoshares", *words)
+        hit = rows[0]["hit"] if len(rows) == 1 else {}
+        got = (hit.get("match"), int(hit.get("physical", "0"), 16),
+               hit.get("how"), hit.get("state"))
+        m.failures.equal("whoshares %s" % words, got,
+                         (match, int(physical or "0", 16), how, state))
+    return len(asked)
 
 
 CHECKS = {
