@@ -205,6 +205,15 @@ static const struct option *find(const char *arg)
 	return NULL;
 }
 
+bool vds_args_has(const char *name)
+{
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(options); i++) {
+		if (!strcmp(options[i].name, name))
+			return true;
+	}
+	return false;
+}
+
 const char *vds_args_value(int argc, char **argv, int *i)
 {
 	const char *arg = argv[(*i)++], *equals;

@@ -57,6 +57,9 @@ void vds_args_deinit(struct vds_args *args);
  */
 const char *vds_args_value(int argc, char **argv, int *i);
 
+/* True if one of these options is --@name. */
+bool vds_args_has(const char *name);
+
 /* The text of these options for --help. */
 struct vds_str;
 void vds_args_help(struct vds_str *out);

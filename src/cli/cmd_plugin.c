@@ -26,18 +26,11 @@ static bool is_plugin_name(const char *name)
 /* A plugin of this name would never be run. */
 static bool is_taken(const char *name)
 {
-#define COMMAND_NAME(name, function, help) name,
-	static const char *const commands[] = {VDS_COMMANDS(COMMAND_NAME)};
-#undef COMMAND_NAME
-	for (size_t i = 0; i < VDS_ARRAY_SIZE(commands); i++) {
-		if (!strcmp(commands[i], name))
-			return true;
-	}
 	for (size_t i = 0; vds_builtin_plugins[i]; i++) {
 		if (!strcmp(vds_builtin_plugins[i]->name, name))
 			return true;
 	}
-	return !strcmp(name, "info");
+	return !strcmp(name, "info") || vds_cli_is_command(name);
 }
 
 /* The text with @NAME@ replaced. */

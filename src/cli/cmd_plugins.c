@@ -6,25 +6,44 @@
 #include "base/util.h"
 #include "cli/commands.h"
 #include "plugin/option.h"
+#include "render/text.h"
+
+/* Names of files are anybody's: nothing in them commands the terminal. */
+static void put_text(struct vds_str *out, const char *text)
+{
+	vds_text_escape(out, text, strlen(text));
+}
+
+/* As the first words of a line, padded. */
+static void put_word(struct vds_str *out, const char *text, size_t width)
+{
+	size_t end = out->len + width;
+	put_text(out, text);
+	while (out->len < end && !out->failed)
+		vds_str_putc(out, ' ');
+	vds_str_putc(out, ' ');
+}
 
 static void put_entry(struct vds_str *out, const struct vds_plugin_entry *entry)
 {
-	vds_str_printf(out, "%-14s ", entry->name);
-	vds_str_printf(out, "%-7s ",
-		       entry->plugin ? entry->plugin->version : "REFUSED");
+	put_word(out, entry->name, 14);
+	put_word(out, entry->plugin ? entry->plugin->version : "REFUSED", 7);
 	/* A file that is no plugin at all has none. */
-	if (entry->abi_major)
+	if (entry->has_abi)
 		vds_str_printf(out, "abi %u.%u  ", entry->abi_major,
 			       entry->abi_minor);
 	else
 		vds_str_puts(out, "abi -    ");
 	if (!entry->plugin) {
-		vds_str_printf(out, "%s: %s; %s\n", entry->path,
-			       entry->refusal, entry->mend);
+		put_text(out, entry->path);
+		vds_str_puts(out, ": ");
+		put_text(out, entry->refusal);
+		vds_str_printf(out, "; %s\n", entry->mend);
 		return;
 	}
-	vds_str_printf(out, "ok  %s  %s", entry->path ? entry->path : "built in",
-		       entry->plugin->summary);
+	vds_str_puts(out, "ok  ");
+	put_text(out, entry->path ? entry->path : "built in");
+	vds_str_printf(out, "  %s", entry->plugin->summary);
 	if (entry->path)
 		vds_str_printf(out, "  sha256 %s", entry->sha256);
 	vds_str_putc(out, '\n');

@@ -33,6 +33,9 @@ struct vds_cli {
 VDS_COMMANDS(VDS_DECLARE_COMMAND)
 #undef VDS_DECLARE_COMMAND
 
+/* True if vadose @name is one of them, and never a plugin. */
+bool vds_cli_is_command(const char *name);
+
 /* Takes all remaining arguments as common options; VDS_ERROR_USAGE if others. */
 struct vds_error *vds_cli_take_rest(struct vds_cli *cli);
 /* Makes the registry anew, with the folders that args.plugin_dirs now names. */

@@ -130,6 +130,20 @@ int vds_help(const struct vds_cli *cli)
 	return status;
 }
 
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+bool vds_cli_is_command(const char *name)
+{
+	return find_command(name) != NULL;
+}
+
 static int dispatch(struct vds_cli *cli)
 {
 	const char *name = cli->args.command;
@@ -140,10 +154,9 @@ static int dispatch(struct vds_cli *cli)
 		return cli->args.help ?
 			       status : vds_error_exit_status(VDS_ERROR_USAGE);
 	}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (!strcmp(commands[i].name, name))
-			return commands[i].run(cli);
-	}
+	const struct command *command = find_command(name);
+	if (command)
+		return command->run(cli);
 	const struct vds_plugin_entry *entry;
 	struct vds_error *err = vds_registry_find(&cli->registry, name, &entry);
 	return err ? vds_cli_fail(err) : vds_cmd_run(cli, entry);
@@ -155,6 +168,8 @@ struct vds_error *vds_cli_open_registry(struct vds_cli *cli)
 	vds_registry_deinit(&cli->registry);
 	struct vds_error *err = vds_registry_init(&cli->registry, dirs->items,
 						  dirs->count);
+	cli->registry.is_command = vds_cli_is_command;
+	cli->registry.is_common_option = vds_args_has;
 	return err ? err : vds_registry_add(&cli->registry, &vds_plugin_info);
 }
 

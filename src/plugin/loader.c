@@ -2,17 +2,18 @@
 #include "plugin/loader.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/util.h"
 #include "config.h"
-#include "plugin/option.h"
+#include "plugin/declared.h"
 #include "plugin/script.h"
-#include "row/schema.h"
 
 #if VDS_MODULES
 #include <dlfcn.h>
@@ -20,7 +21,6 @@
 
 /* A plugin is a few dozen KB; this keeps junk from being read. */
 #define MAX_MODULE ((size_t)64 << 20)
-#define MAX_OPTIONS 128
 
 /* How the file of a plugin ends: a module, or a Lua script. */
 #define MODULE_SUFFIX ".so"
@@ -33,8 +33,21 @@ static size_t stem(const char *file, const char *suffix)
 	return len > end && !strcmp(file + len - end, suffix) ? len - end : 0;
 }
 
+/* Whatever the two paths look like: a folder is searched once. */
+static bool is_same_dir(const char *a, const char *b)
+{
+	struct stat sa, sb;
+	return !strcmp(a, b) ||
+	       (!stat(a, &sa) && !stat(b, &sb) && sa.st_dev == sb.st_dev &&
+		sa.st_ino == sb.st_ino);
+}
+
 static struct vds_error *add_dir(struct vds_registry *registry, const char *dir)
 {
+	for (size_t i = 0; i < registry->num_dirs; i++) {
+		if (is_same_dir(registry->dirs[i], dir))
+			return NULL;
+	}
 	const char **dirs = vds_arena_calloc(&registry->arena,
 					     registry->num_dirs + 1,
 					     sizeof(*dirs));
@@ -60,6 +73,9 @@ struct vds_error *vds_loader_dirs(struct vds_registry *registry,
 			return vds_error_create(VDS_ERROR_NO_INPUT,
 						"-p %s: no such folder",
 						dirs[i]);
+		if (access(dirs[i], R_OK | X_OK))
+			return vds_error_errno(VDS_ERROR_NO_INPUT, errno,
+					       "-p %s", dirs[i]);
 		err = add_dir(registry, dirs[i]);
 	}
 	const char *env = getenv("VADOSE_PLUGIN_PATH");
@@ -75,16 +91,6 @@ struct vds_error *vds_loader_dirs(struct vds_registry *registry,
 	return err ? err : add_dir(registry, VDS_PLUGIN_DIR);
 }
 
-static bool is_name(const char *name, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (!((name[i] >= 'a' && name[i] <= 'z') ||
-		      (name[i] >= '0' && name[i] <= '9') || name[i] == '_'))
-			return false;
-	}
-	return len > 0 && len < 64;
-}
-
 static struct vds_error *path_with(struct vds_registry *registry,
 				   const char *dir, const char *name,
 				   const char *suffix, const char **ret)
@@ -94,7 +100,8 @@ static struct vds_error *path_with(struct vds_registry *registry,
 				      suffix);
 	if (!path)
 		return &vds_enomem;
-	if (!stat(path, &st) && S_ISREG(st.st_mode))
+	/* Whatever it is: what can't be loaded is refused, and said. */
+	if (!lstat(path, &st))
 		*ret = path;
 	return NULL;
 }
@@ -104,7 +111,7 @@ struct vds_error *vds_loader_path(struct vds_registry *registry,
 {
 	struct vds_error *err = NULL;
 	*ret = NULL;
-	if (!is_name(name, strlen(name)))
+	if (!vds_is_plugin_name(name, strlen(name)))
 		return NULL;
 	for (size_t i = 0; !err && !*ret && i < registry->num_dirs; i++) {
 		const char *dir = registry->dirs[i];
@@ -116,9 +123,24 @@ struct vds_error *vds_loader_path(struct vds_registry *registry,
 	return err;
 }
 
+/* By name; of one name the module goes first, as vds_loader_path() has it. */
 static int compare_names(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	const char *left = *(const char *const *)a;
+	const char *right = *(const char *const *)b;
+	size_t left_len = stem(left, MODULE_SUFFIX);
+	size_t right_len = stem(right, MODULE_SUFFIX);
+	bool left_module = left_len, right_module = right_len;
+	if (!left_module)
+		left_len = stem(left, SCRIPT_SUFFIX);
+	if (!right_module)
+		right_len = stem(right, SCRIPT_SUFFIX);
+	int order = memcmp(left, right, VDS_MIN(left_len, right_len));
+	if (order)
+		return order;
+	if (left_len != right_len)
+		return left_len < right_len ? -1 : 1;
+	return right_module - left_module;
 }
 
 static struct vds_error *list_dir(struct vds_registry *registry,
@@ -207,48 +229,20 @@ static const char *abi_fault(struct vds_registry *registry,
 
 #endif
 
-/* Why the descriptor can't be used, or NULL. */
-static const char *descriptor_fault(const struct vds_plugin *plugin,
-				    const char *name)
-{
-	if (!plugin->name || strcmp(plugin->name, name))
-		return "the name in its descriptor isn't that of the file";
-	if (!plugin->version || !plugin->summary)
-		return "its version or summary lacks";
-	if (!plugin->record || !is_name(plugin->record,
-					strlen(plugin->record)))
-		return "the kind of its records isn't [a-z0-9_]+";
-	if (plugin->scope != VDS_PER_PROCESS && plugin->scope != VDS_ONCE)
-		return "its scope is unknown";
-	if (!plugin->run)
-		return "it has no run()";
-	if (!plugin->columns || !plugin->column_size ||
-	    plugin->column_size > sizeof(struct vds_column) ||
-	    plugin->num_columns > VDS_MAX_COLUMNS)
-		return "its columns are declared in an unknown form";
-	if (plugin->num_options > MAX_OPTIONS ||
-	    (plugin->num_options &&
-	     (!plugin->options || !plugin->option_size ||
-	      plugin->option_size > sizeof(struct vds_option))))
-		return "its options are declared in an unknown form";
-	return NULL;
-}
-
 /* Takes the descriptor, in this host's form, unless it is faulty. */
 static struct vds_error *accept(struct vds_registry *registry,
 				struct vds_plugin_entry *entry,
-				const struct vds_plugin *plugin)
+				const struct vds_plugin *plugin,
+				const char *mend)
 {
-	struct vds_schema schema;
-	struct vds_error *err = vds_schema_init(&schema, plugin);
+	struct vds_error *err = vds_declared_check(plugin,
+						   registry->is_common_option);
 	if (err) {
-		struct vds_error *nomem = refuse(
-			registry, entry, err->message,
-			"correct its columns (man vadose-plugin)");
+		struct vds_error *nomem = refuse(registry, entry, err->message,
+						 mend);
 		vds_error_destroy(err);
 		return nomem;
 	}
-	vds_schema_deinit(&schema);
 	entry->plugin = plugin;
 	return NULL;
 }
@@ -289,7 +283,8 @@ static bool adopt_lists(struct vds_arena *arena, struct vds_plugin *plugin)
 
 /* The code of the module may run from here on. */
 static struct vds_error *open_module(struct vds_registry *registry,
-				     const char *symbol, size_t size,
+				     const char *symbol,
+				     const struct vds_abi_header *abi,
 				     struct vds_plugin_entry *entry)
 {
 	void *module = dlopen(entry->path, RTLD_NOW | RTLD_LOCAL);
@@ -297,16 +292,23 @@ static struct vds_error *open_module(struct vds_registry *registry,
 	if (!theirs)
 		return refuse(registry, entry, dlerror(),
 			      "rebuild it against the headers of this vadose");
-	struct vds_plugin *plugin = adopt(&registry->arena, theirs, size);
+	/* A constructor may have written there; the file was what was judged. */
+	if (theirs->abi_major != abi->major || theirs->abi_minor != abi->minor ||
+	    theirs->size != abi->size || theirs->flags != abi->flags)
+		return refuse(registry, entry,
+			      "its descriptor isn't the one in its file",
+			      "make the descriptor const, with one symbol");
+	struct vds_plugin *plugin = adopt(&registry->arena, theirs, abi->size);
 	if (!plugin)
 		return &vds_enomem;
-	const char *fault = descriptor_fault(plugin, entry->name);
+	const char *fault = vds_descriptor_fault(plugin, entry->name);
 	if (fault)
 		return refuse(registry, entry, fault,
 			      "correct its descriptor (man vadose-plugin)");
 	if (!adopt_lists(&registry->arena, plugin))
 		return &vds_enomem;
-	return accept(registry, entry, plugin);
+	return accept(registry, entry, plugin,
+		      "correct its columns and options (man vadose-plugin)");
 }
 #endif
 
@@ -320,16 +322,23 @@ static void hash(const void *data, size_t len, char out[VDS_SHA256_HEX_SIZE])
 	vds_sha256_hex(digest, out);
 }
 
-static bool is_taken(const struct vds_registry *registry,
-		     const struct vds_plugin_entry *entry)
+/* Who has the name already, or NULL: no run would ever reach this entry. */
+static const char *taken_by(struct vds_registry *registry,
+			    const struct vds_plugin_entry *entry)
 {
+	if (registry->is_command && registry->is_command(entry->name))
+		return "a command of vadose has this name";
 	for (size_t i = 0; i < registry->count; i++) {
 		const struct vds_plugin_entry *other = &registry->entries[i];
-		if (other != entry && other->name && other->plugin &&
-		    !strcmp(other->name, entry->name))
-			return true;
+		if (other == entry || !other->name ||
+		    strcmp(other->name, entry->name))
+			continue;
+		const char *text = vds_arena_printf(
+			&registry->arena, "another plugin has this name (%s)",
+			other->path ? other->path : "built in");
+		return text ? text : "another plugin has this name";
 	}
-	return false;
+	return NULL;
 }
 
 #if VDS_MODULES
@@ -344,12 +353,13 @@ static struct vds_error *load_module(struct vds_registry *registry,
 	const char *fault = vds_elf_header(data, len, symbol, &abi, &mend);
 	if (fault)
 		return refuse(registry, entry, fault, mend);
+	entry->has_abi = true;
 	entry->abi_major = abi.major;
 	entry->abi_minor = abi.minor;
 	fault = abi_fault(registry, &abi, &mend);
 	if (fault)
 		return refuse(registry, entry, fault, mend);
-	return open_module(registry, symbol, abi.size, entry);
+	return open_module(registry, symbol, &abi, entry);
 }
 #else
 static struct vds_error *load_module(struct vds_registry *registry,
@@ -362,16 +372,6 @@ static struct vds_error *load_module(struct vds_registry *registry,
 		      "build the plugin in (plugins/meson.build)");
 }
 #endif
-
-/* A default that isn't of its option's kind; NULL if all are. */
-static struct vds_error *try_defaults(const struct vds_plugin *plugin)
-{
-	struct vds_options options;
-	struct vds_error *err = vds_options_init(&options, plugin);
-	if (!err)
-		vds_options_deinit(&options);
-	return err;
-}
 
 static struct vds_error *load_script(struct vds_registry *registry,
 				     struct vds_plugin_entry *entry,
@@ -386,17 +386,13 @@ static struct vds_error *load_script(struct vds_registry *registry,
 	if (err)
 		return err;
 	if (!fault)
-		fault = descriptor_fault(plugin, entry->name);
+		fault = vds_descriptor_fault(plugin, entry->name);
 	if (fault)
 		return refuse(registry, entry, fault, mend);
+	entry->has_abi = true;
 	entry->abi_major = plugin->abi_major;
 	entry->abi_minor = plugin->abi_minor;
-	err = try_defaults(plugin);
-	if (!err)
-		return accept(registry, entry, plugin);
-	struct vds_error *nomem = refuse(registry, entry, err->message, mend);
-	vds_error_destroy(err);
-	return nomem;
+	return accept(registry, entry, plugin, mend);
 }
 
 struct vds_error *vds_loader_load(struct vds_registry *registry,
@@ -412,19 +408,25 @@ struct vds_error *vds_loader_load(struct vds_registry *registry,
 	entry->name = vds_arena_strndup(&registry->arena, base, name_len);
 	if (!entry->name)
 		return &vds_enomem;
-	if (!is_name(base, name_len))
+	if (!vds_is_plugin_name(base, name_len))
 		return refuse(registry, entry, script_len ?
 			      "its name isn't [a-z0-9_]+.lua" :
 			      "its name isn't [a-z0-9_]+.so",
 			      "rename the file and the plugin");
-	if (is_taken(registry, entry))
-		return refuse(registry, entry, "another plugin has this name",
+	const char *taken = taken_by(registry, entry);
+	if (taken)
+		return refuse(registry, entry, taken,
 			      "rename the file and the plugin");
 	struct vds_error *err = vds_file_slurp(
 		path, script_len ? VDS_SCRIPT_MAX : MAX_MODULE, &data, &len);
 	if (err) {
-		struct vds_error *nomem = refuse(registry, entry, err->message,
-						 "make it readable");
+		/* The path stands before it wherever it is said. */
+		size_t skip = strncmp(err->message, path, strlen(path)) ?
+				      0 : strlen(path) + strspn(
+				      err->message + strlen(path), ": ");
+		struct vds_error *nomem = refuse(registry, entry,
+						 err->message + skip,
+						 "make it a file that can be read, or take it out of the folder");
 		vds_error_destroy(err);
 		return nomem;
 	}

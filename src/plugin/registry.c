@@ -5,7 +5,6 @@
 
 #include "plugin/loader.h"
 
-
 static struct vds_plugin_entry *add_entry(struct vds_registry *registry)
 {
 	if (registry->count == registry->cap) {
@@ -31,6 +30,7 @@ struct vds_error *vds_registry_add(struct vds_registry *registry,
 		return &vds_enomem;
 	entry->name = plugin->name;
 	entry->plugin = plugin;
+	entry->has_abi = true;
 	entry->abi_major = plugin->abi_major;
 	entry->abi_minor = plugin->abi_minor;
 	return NULL;

@@ -14,7 +14,8 @@ struct vds_plugin_entry {
 	char sha256[VDS_SHA256_HEX_SIZE];	/* of the file; "" if built in */
 	const char *refusal;			/* why not, or NULL */
 	const char *mend;			/* what to do about it, or NULL */
-	uint32_t abi_major, abi_minor;		/* 0.0 if not readable */
+	bool has_abi;				/* its header was found */
+	uint32_t abi_major, abi_minor;
 };
 
 struct vds_registry {
@@ -23,6 +24,9 @@ struct vds_registry {
 	size_t count, cap;
 	const char **dirs;		/* searched for modules, in order */
 	size_t num_dirs;
+	/* Names that no plugin in a file, or option of one, may have; or NULL. */
+	bool (*is_command)(const char *name);
+	bool (*is_common_option)(const char *name);
 };
 
 /*

@@ -62,6 +62,13 @@ static bool shadows(const char *a, const char *b)
 	return !strncmp(a, b, len) && (!b[len] || b[len] == '.');
 }
 
+/* True if @a is what says of column @b that it was cut. */
+static bool is_cut_mark(const char *a, const char *b)
+{
+	size_t len = strlen(b);
+	return !strncmp(a, b, len) && !strcmp(a + len, "_truncated");
+}
+
 static struct vds_error *check_columns(const struct vds_schema *schema)
 {
 	for (size_t i = 0; i < schema->num_columns; i++) {
@@ -74,6 +81,10 @@ static struct vds_error *check_columns(const struct vds_schema *schema)
 			if (k != i && shadows(column->name,
 					      schema->columns[k].name))
 				fault = "hides another column";
+			else if (is_cut_mark(column->name,
+					     schema->columns[k].name))
+				fault = "has the name that says of another "
+					"column that it was cut";
 		}
 		if (fault)
 			return bad_column(schema, column->name, fault);

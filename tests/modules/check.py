@@ -32,6 +32,25 @@ REFUSALS = {
     "probe_small": ("size in its descriptor", "rebuild"),
     "probe_name": ("name in its descriptor", "correct"),
     "probe_column": ("names are [a-z0-9_]+", "correct its columns"),
+    "probe_old": ("columns are declared in an unknown form", "correct"),
+    "probe_flags": ("flags that this ABI doesn't know", "correct"),
+    "probe_nameless": ("its name isn't [a-z0-9_-]+", "options"),
+    "probe_twins": ("'--first'): there are two", "options"),
+    "probe_common": ("'--where'): every plugin has one", "options"),
+    "probe_option": ("its kind is unknown", "options"),
+    "probe_default": ("the default 'many' is not a value", "options"),
+    "probe_words": ("its values lack", "options"),
+    "probe_line": ("isn't one line of text", "correct"),
+    "probe_envelope": ("one that every run has", "correct"),
+    "probe_rewritten": ("isn't the one in its file", "const"),
+    "probe_cut": ("says of another column that it was cut", "columns"),
+    "probe_cells": ("flags that this ABI doesn't know", "columns"),
+    "probe_version": ("version or summary lacks", "correct"),
+    "convert": ("a command of vadose has this name", "rename"),
+    "folder": ("neither a file nor", "that can be read"),
+    "pipe": ("neither a file nor", "that can be read"),
+    "loop": ("symbolic links", "that can be read"),
+    "nowhere": ("No such file", "that can be read"),
     "probe_unresolved": ("vds_no_such_function", "rebuild"),
     "arm": ("built for another processor", "of this machine"),
     "narrow": ("no 64-bit shared object", "of this machine"),
@@ -42,7 +61,7 @@ REFUSALS = {
     "empty": ("no 64-bit shared object", "of this machine"),
     "cut": ("ELF headers are broken", "build it anew"),
     "renamed": ("no descriptor of its own name", "one word"),
-    "pslist": ("another plugin has this name", "rename"),
+    "pslist": ("another plugin has this name (built in)", "rename"),
     "Bad-Name": ("isn't [a-z0-9_]+.so", "rename"),
 }
 
@@ -66,6 +85,12 @@ with tempfile.TemporaryDirectory() as temp:
     shutil.copy(temp / "probe.so", temp / "renamed.so")
     shutil.copy(temp / "probe.so", temp / "pslist.so")
     shutil.copy(temp / "probe.so", temp / "Bad-Name.so")
+    shutil.copy(temp / "probe.so", temp / "convert.so")
+    shutil.copy(temp / "probe.so", temp / "evil\n\x1b[31m.so")
+    (temp / "folder.so").mkdir()
+    os.mkfifo(temp / "pipe.so")
+    (temp / "loop.so").symlink_to("loop.so")
+    (temp / "nowhere.so").symlink_to("nothing.so")
 
     listing = run("plugins", "-p", temp)
     expect(listing.returncode == 0, f"plugins: {listing.stderr}")
@@ -80,18 +105,46 @@ with tempfile.TemporaryDirectory() as temp:
     for name, abi in (("probe_major", "abi 2.0"), ("probe_minor", "abi 1.1"),
                       ("probe_small", "abi 1.0"), ("junk", "abi -")):
         expect(any(abi in l for l in lines[name]), f"{name}: {lines[name]}")
-    for name in ("probe", "probe_old", "probe_careless"):
+    expect("\x1b" not in listing.stdout and "evil\\u{a}\\u{1b}[31m " in
+           listing.stdout, "the name of a file commands the terminal")
+    for name in ("probe", "probe_careless"):
         line = " ".join(lines.get(name, []))
         expect("REFUSED" not in line and "abi 1.0  ok" in line and
                str(temp) in line, f"{name}: {line}")
     expect(any("built in" in l for l in lines["pslist"]), "built-in pslist")
 
-    page = run("-p", temp, "probe_old", "--help")
+    page = run("-p", temp, "probe", "--help")
     expect(page.returncode == 0 and "process.name" in page.stdout,
-           f"help of an older plugin: {page.stdout}{page.stderr}")
+           f"help of a plugin: {page.stdout}{page.stderr}")
+    for name in ("folder", "pipe", "loop", "nowhere", "junk", "probe_twins"):
+        got = run("-p", temp, "-f", "nosuch", name)
+        expect(got.returncode == 5 and "is refused" in got.stderr,
+               f"run of {name}: {got}")
     refused = run("-p", temp, "-f", "nosuch", "probe_minor")
     expect(refused.returncode == 5 and "refused" in refused.stderr and
            "update vadose" in refused.stderr, f"run: {refused.stderr}")
+    # What is listed as sound is what a run takes, and the rest says why.
+    first, second = temp / "first", temp / "second"
+    for other in (first, second):
+        other.mkdir()
+    shutil.copy(temp / "probe.so", second)
+    (first / "probe.so").write_text("junk")
+    shutil.copy(temp / "probe_careless.so", first)
+    (first / "probe_careless.lua").write_text("junk")
+    both = [l for l in run("plugins", "-p", first, "-p", f"{temp}/./second",
+                           "-p", second, env={
+                               "VADOSE_PLUGIN_PATH": f"{first}:{second}/."},
+                           ).stdout.splitlines() if "probe" in l]
+    expect([("REFUSED" in l, l.split("/")[-2:-1]) for l in both] == [
+        (True, ["first"]), (False, ["first"]), (True, ["first"]),
+        (True, ["first"])] and "probe.so: it is no" in both[0] and
+        "probe_careless.lua: another" in both[2] and
+        f"second/probe.so: another plugin has this name ({first}/probe.so)"
+        in both[3], "twins:\n" + "\n".join(both))
+    got = run("-p", first, "-p", second, "probe", "--help")
+    expect(got.returncode == 5 and "no 64-bit" in got.stderr, f"twin: {got}")
+    got = run("-p", first, "probe_careless", "--help")
+    expect(got.returncode == 0, f"module before script: {got}")
     # By $VADOSE_PLUGIN_PATH, but never the working directory.
     path = {"VADOSE_PLUGIN_PATH": f".:relative:{temp}"}
     expect(run("probe", "--help", env=path).returncode == 0, "by environment")
