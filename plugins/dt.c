@@ -4,22 +4,16 @@
  * offset and type, and with --address its value. Structures within it are laid
  * open, arrays up to --elements, pointers are followed up to --depth times.
  */
+#include "address.h"
 #include "dt.h"
 
 #include <string.h>
+#include <strings.h>
 
-#include <vadose/plugin.h>
-#include <vadose/record.h>
-
-/* Structures within structures; types of Windows nest about eight deep. */
-#define MAX_NESTING 24
 #define MAX_DEPTH 8
 #define MAX_ELEMENTS 4096
 /* Followed pointers multiply: no run says more than this. */
 #define MAX_ROWS 200000
-/* Text that is shown of a character array or a string. */
-#define MAX_TEXT 512
-
 enum {
 	TYPE,
 	ADDRESS,
@@ -65,17 +59,22 @@ static const struct vds_column columns[] = {
 
 static const struct vds_option options[] = {
 	{"type", VDS_OPTION_STR, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED,
-	 "TYPE", NULL, NULL, "the structure's name (_EPROCESS)"},
+	 "TYPE", NULL, NULL, "the type's name (_EPROCESS, nt!_EPROCESS); with a "
+	 "* or ? in it, the types of such a name are listed"},
 	{"address", VDS_OPTION_STRS, VDS_OPTION_POSITIONAL, "ADDRESS", NULL,
-	 NULL, "read it here: a number, or a kernel symbol "
-	 "(PsActiveProcessHead, nt!MiState+0x40); without it only the layout "
-	 "is shown"},
+	 NULL, "read it here: a number, a kernel symbol (PsActiveProcessHead, "
+	 "nt!MiState+0x40), or the pointer that lies somewhere "
+	 "(poi(PsInitialSystemProcess)); without it only the layout is shown. "
+	 "A word that is a member's name is taken as with --member"},
 	{"depth", VDS_OPTION_UINT, 0, "N", "0", NULL,
 	 "follow pointers to structures so many times (at most 8)"},
 	{"elements", VDS_OPTION_UINT, 0, "N", "8", NULL,
 	 "show so many elements of an array"},
-	{"member", VDS_OPTION_STR, 0, "GLOB", NULL, NULL,
-	 "only members whose path matches"},
+	{"count", VDS_OPTION_UINT, 0, "N", "1", NULL,
+	 "an array of so many of them begins at the address"},
+	{"member", VDS_OPTION_STRS, 0, "GLOB", NULL, NULL,
+	 "only members whose path matches; Pcb. is all that is in Pcb, "
+	 "Children[1] an element, Peb->Ldr what lies behind a pointer"},
 };
 
 struct context {
@@ -84,207 +83,38 @@ struct context {
 	const char *type_name;
 	uint64_t address;
 	bool has_address;
-	uint64_t elements;
-	const char *glob;
+	uint64_t elements, depth, count;
+	const char **globs;	/* of members; none: all */
+	size_t num_globs;
 	size_t rows;
 };
 
-/* One member or element on its way out. */
-struct field {
-	const char *path;
-	const struct vds_type *type;
-	uint64_t offset;	/* from the start of the structure */
-	uint64_t va;		/* of the member */
-	uint8_t bit_pos, bit_len;
-	uint64_t depth;		/* pointers that may still be followed */
-	unsigned int nesting;
-};
+static struct vds_error *show(struct context *c, const struct dt_field *field);
 
-static struct vds_error *show(struct context *c, const struct field *field);
-
-static enum vds_why read_bytes(const struct context *c, uint64_t va, void *buf,
-			       size_t len)
+static bool is_wanted(const struct context *c, const char *path)
 {
-	return c->process ? vds_process_read(c->process, va, buf, len) :
-			    vds_kernel_read(c->run, va, buf, len);
-}
-
-/* Names of types as C spells them, from the inside out. */
-static const char *spell(struct vds_run *run, const struct vds_type *type)
-{
-	const char *after = "";
-
-	for (int i = 0; type && i < MAX_NESTING; i++) {
-		struct vds_type_info info;
-		const char *name;
-
-		vds_type_info(type, &info);
-		switch (info.kind) {
-		case VDS_CLASS_POINTER:
-			after = vds_sprintf(run, "*%s", after);
-			break;
-		case VDS_CLASS_ARRAY:
-			after = vds_sprintf(run, "%s[%llu]", after,
-					    (unsigned long long)info.count);
-			break;
-		default:
-			name = *info.name ? info.name :
-			       info.kind == VDS_CLASS_UNION ? "union" :
-			       info.kind == VDS_CLASS_STRUCT ? "struct" :
-			       info.kind == VDS_CLASS_FUNCTION ? "function" :
-			       info.kind == VDS_CLASS_ENUM ? "enum" : "void";
-			return vds_sprintf(run, "%s%s%s", name,
-					   *after ? " " : "", after);
-		}
-		if (!after)
-			return NULL;
-		type = info.target;
+	for (size_t i = 0; i < c->num_globs; i++) {
+		if (vds_match(c->globs[i], path))
+			return true;
 	}
-	return vds_sprintf(run, "void%s%s", *after ? " " : "", after);
+	return !c->num_globs;
 }
 
-static bool is_struct(enum vds_type_class kind)
+/* Whether a path that begins with @path could match. */
+static bool leads_on(const struct context *c, const char *path)
 {
-	return kind == VDS_CLASS_STRUCT || kind == VDS_CLASS_UNION;
-}
+	size_t len = strlen(path);
 
-/* Sign-extends the @bits low bits of @value. */
-static int64_t extend(uint64_t value, unsigned int bits)
-{
-	uint64_t sign;
+	for (size_t i = 0; i < c->num_globs; i++) {
+		size_t fixed = strcspn(c->globs[i], "*?");
 
-	if (!bits || bits >= 64)
-		return (int64_t)value;
-	sign = UINT64_C(1) << (bits - 1);
-	return (int64_t)((value ^ sign) - sign);
-}
-
-static const char *format_number(struct context *c, const struct field *f,
-				 const struct vds_type_info *info,
-				 uint64_t value)
-{
-	unsigned int bits = f->bit_len ? f->bit_len :
-					 (unsigned int)info->size * 8;
-	const char *name;
-
-	switch (info->kind) {
-	case VDS_CLASS_SIGNED:
-		return vds_sprintf(c->run, "%lld",
-				   (long long)extend(value, bits));
-	case VDS_CLASS_BOOL:
-		return value > 1 ? vds_sprintf(c->run, "0x%llx",
-					       (unsigned long long)value) :
-		       value ? "true" : "false";
-	case VDS_CLASS_ENUM:
-		name = vds_type_enumerator(f->type, extend(value, bits));
-		if (!name)
-			name = vds_type_enumerator(f->type, (int64_t)value);
-		return vds_sprintf(c->run, "%s (%lld)", name ? name : "?",
-				   (long long)extend(value, bits));
-	case VDS_CLASS_POINTER:
-		return vds_sprintf(c->run, "0x%016llx",
-				   (unsigned long long)value);
-	default:
-		return vds_sprintf(c->run, "0x%llx",
-				   (unsigned long long)value);
+		if (!strncasecmp(c->globs[i], path, len < fixed ? len : fixed))
+			return true;
 	}
+	return !c->num_globs;
 }
 
-/* The integer at @f, its bit field taken out. */
-static enum vds_why read_number(const struct context *c, const struct field *f,
-				uint64_t size, uint64_t *ret)
-{
-	uint8_t raw[8] = {0};
-	uint64_t value = 0;
-	enum vds_why why;
-
-	if (!size || size > sizeof(raw))
-		return VDS_NOT_APPLICABLE;
-	why = read_bytes(c, f->va, raw, (size_t)size);
-	if (why)
-		return why;
-	for (size_t i = sizeof(raw); i-- > 0;)
-		value = value << 8 | raw[i];
-	if (f->bit_len) {
-		value >>= f->bit_pos & 63;
-		if (f->bit_len < 64)
-			value &= (UINT64_C(1) << f->bit_len) - 1;
-	}
-	*ret = value;
-	return VDS_PRESENT;
-}
-
-/* Elements of one byte: text, or numbers. */
-static bool is_bytes(const struct vds_type_info *element)
-{
-	return element->size == 1 && (element->kind == VDS_CLASS_CHAR ||
-				      element->kind == VDS_CLASS_UNSIGNED);
-}
-
-/* UCHAR Name[15]: as text up to the first NUL if that is ASCII, else in hex. */
-static enum vds_why read_byte_array(struct context *c, const struct field *f,
-				    uint64_t count, const char **ret)
-{
-	char raw[MAX_TEXT + 1] = "", hex[2 * MAX_TEXT + 1] = "";
-	size_t len = count < MAX_TEXT ? (size_t)count : MAX_TEXT, text = 0;
-	enum vds_why why = read_bytes(c, f->va, raw, len);
-
-	if (why)
-		return why;
-	while (text < len && raw[text] >= ' ' && raw[text] <= '~')
-		text++;
-	if (text && !raw[text]) {
-		*ret = vds_sprintf(c->run, "\"%s\"", raw);
-		return VDS_PRESENT;
-	}
-	for (size_t i = 0; i < len; i++) {
-		hex[2 * i] = "0123456789abcdef"[raw[i] >> 4 & 15];
-		hex[2 * i + 1] = "0123456789abcdef"[raw[i] & 15];
-	}
-	*ret = vds_sprintf(c->run, "%s", hex);
-	return VDS_PRESENT;
-}
-
-static enum vds_why read_string(struct context *c, const struct field *f,
-				const char **ret)
-{
-	const char *text;
-	enum vds_why why = c->process ?
-		vds_process_unicode_string(c->run, c->process, f->va, &text) :
-		vds_kernel_unicode_string(c->run, f->va, &text);
-
-	if (!why)
-		*ret = vds_sprintf(c->run, "\"%.*s\"", MAX_TEXT, text);
-	return why;
-}
-
-/* The value of @f, if one row can hold it. */
-static void fill_value(struct context *c, const struct field *f,
-		       const struct vds_type_info *info, struct vds_value *row)
-{
-	struct vds_type_info element = {0};
-	const char *text = NULL;
-	uint64_t number;
-	enum vds_why why = VDS_NOT_APPLICABLE;
-
-	if (info->target)
-		vds_type_info(info->target, &element);
-	if (info->kind == VDS_CLASS_ARRAY && is_bytes(&element)) {
-		why = read_byte_array(c, f, info->count, &text);
-	} else if (!strcmp(info->name, "_UNICODE_STRING")) {
-		why = read_string(c, f, &text);
-	} else if (!is_struct(info->kind) && info->kind != VDS_CLASS_ARRAY &&
-		   info->kind != VDS_CLASS_OPAQUE) {
-		why = read_number(c, f, info->size, &number);
-		if (!why) {
-			row[NUMBER] = vds_hex(number);
-			text = format_number(c, f, info, number);
-		}
-	}
-	row[VALUE] = vds_or(why, vds_str(text));
-}
-
-static struct vds_error *emit(struct context *c, const struct field *f,
+static struct vds_error *emit(struct context *c, const struct dt_field *f,
 			      const struct vds_type_info *info)
 {
 	struct vds_value row[NUM_COLUMNS] = {
@@ -294,7 +124,7 @@ static struct vds_error *emit(struct context *c, const struct field *f,
 		[SIZE] = vds_size(info->size),
 	};
 
-	if (c->glob && !vds_match(c->glob, f->path))
+	if (!is_wanted(c, f->path))
 		return NULL;
 	if (c->rows++ == MAX_ROWS) {
 		vds_run_note(c->run, "too_many_rows", c->address,
@@ -302,7 +132,7 @@ static struct vds_error *emit(struct context *c, const struct field *f,
 			     MAX_ROWS);
 		return &vds_stop;
 	}
-	row[FIELD_TYPE] = vds_str(spell(c->run, f->type));
+	row[FIELD_TYPE] = vds_str(dt_spell(c->run, f->type));
 	if (f->bit_len) {
 		row[FIELD_TYPE] = vds_str(vds_sprintf(c->run, "%s :%u at %u",
 						      info->name, f->bit_len,
@@ -313,13 +143,14 @@ static struct vds_error *emit(struct context *c, const struct field *f,
 	if (c->has_address) {
 		row[ADDRESS] = vds_addr(c->address);
 		row[FIELD_ADDRESS] = vds_addr(f->va);
-		fill_value(c, f, info, row);
+		dt_read_value(c->run, c->process, f, info, &row[VALUE],
+			      &row[NUMBER]);
 	}
 	return vds_emit(c->run, row);
 }
 
 static struct vds_error *show_members(struct context *c,
-				      const struct field *f,
+				      const struct dt_field *f,
 				      const struct vds_type_info *info,
 				      const char *joint)
 {
@@ -327,7 +158,7 @@ static struct vds_error *show_members(struct context *c,
 
 	for (size_t i = 0; !err && i < info->num_members; i++) {
 		struct vds_member_info member;
-		struct field part = *f;
+		struct dt_field part = *f;
 
 		vds_type_member_at(f->type, i, &member);
 		part.path = *f->path && *member.name ?
@@ -348,15 +179,30 @@ static struct vds_error *show_members(struct context *c,
 	return err;
 }
 
+/* Whether a chosen member is an element of the array @path. */
+static bool names_element(const struct context *c, const char *path)
+{
+	size_t len = strlen(path);
+
+	for (size_t i = 0; i < c->num_globs; i++) {
+		if (!strncasecmp(c->globs[i], path, len) &&
+		    c->globs[i][len] == '[')
+			return true;
+	}
+	return false;
+}
+
 static struct vds_error *show_elements(struct context *c,
-				       const struct field *f,
+				       const struct dt_field *f,
 				       const struct vds_type_info *info)
 {
 	uint64_t size = vds_type_size(info->target);
+	/* Whoever names elements has chosen among all of them. */
+	uint64_t limit = names_element(c, f->path) ? MAX_ELEMENTS : c->elements;
 	struct vds_error *err = NULL;
 
-	for (uint64_t i = 0; !err && i < info->count && i < c->elements; i++) {
-		struct field part = *f;
+	for (uint64_t i = 0; !err && i < info->count && i < limit; i++) {
+		struct dt_field part = *f;
 
 		part.path = vds_sprintf(c->run, "%s[%llu]", f->path,
 					(unsigned long long)i);
@@ -371,18 +217,21 @@ static struct vds_error *show_elements(struct context *c,
 	return err;
 }
 
-/* What the pointer @f leads to, if that is a structure. */
-static struct vds_error *follow(struct context *c, const struct field *f,
+/* What the pointer @f leads to, if that is a structure; its layout, if there is no
+ * address to read at. */
+static struct vds_error *follow(struct context *c, const struct dt_field *f,
 				const struct vds_type_info *info)
 {
 	struct vds_type_info target;
-	struct field there = *f;
+	struct dt_field there = *f;
 
-	if (!c->has_address || !f->depth || !info->target)
+	if (!f->depth || !info->target)
 		return NULL;
 	vds_type_info(info->target, &target);
-	if (!is_struct(target.kind) ||
-	    read_number(c, f, info->size, &there.va) || !there.va)
+	if (!dt_is_struct(target.kind) ||
+	    (c->has_address &&
+	     (dt_read_number(c->run, c->process, f, info->size, &there.va) ||
+	      !there.va)))
 		return NULL;
 	there.type = info->target;
 	there.offset = 0;
@@ -392,17 +241,17 @@ static struct vds_error *follow(struct context *c, const struct field *f,
 	return show_members(c, &there, &target, "->");
 }
 
-/* Depth: bounded by MAX_NESTING within a structure and by --depth beyond. */
-static struct vds_error *show(struct context *c, const struct field *f)
+/* Depth: bounded by DT_MAX_NESTING within a structure and by --depth beyond. */
+static struct vds_error *show(struct context *c, const struct dt_field *f)
 {
 	struct vds_type_info info;
 	struct vds_error *err;
 
 	vds_type_info(f->type, &info);
 	err = emit(c, f, &info);
-	if (err || f->nesting >= MAX_NESTING)
+	if (err || f->nesting >= DT_MAX_NESTING || !leads_on(c, f->path))
 		return err;
-	if (is_struct(info.kind))
+	if (dt_is_struct(info.kind))
 		return show_members(c, f, &info, ".");
 	if (info.kind == VDS_CLASS_POINTER)
 		return follow(c, f, &info);
@@ -410,7 +259,7 @@ static struct vds_error *show(struct context *c, const struct field *f)
 		struct vds_type_info element;
 
 		vds_type_info(info.target, &element);
-		if (!is_bytes(&element))
+		if (!dt_is_text(&element) || names_element(c, f->path))
 			return show_elements(c, f, &info);
 	}
 	return NULL;
@@ -420,14 +269,93 @@ static struct vds_error *show_at(struct context *c, const struct vds_type *type,
 				 uint64_t address)
 {
 	struct vds_type_info info;
-	struct field root = {.path = "", .type = type, .va = address,
-			     .depth = vds_option_uint(c->run, "depth")};
+	struct dt_field root = {.path = "", .type = type, .va = address,
+				.depth = c->depth};
 
-	if (root.depth > MAX_DEPTH)
-		root.depth = MAX_DEPTH;
 	c->address = address;
 	vds_type_info(type, &info);
-	return show_members(c, &root, &info, ".");
+	if (dt_is_struct(info.kind))
+		return show_members(c, &root, &info, ".");
+	root.path = c->type_name;
+	return show(c, &root);
+}
+
+/* An array of them begins at @address. */
+static struct vds_error *show_objects(struct context *c,
+				      const struct vds_type *type,
+				      uint64_t address)
+{
+	struct vds_error *err = NULL;
+
+	for (uint64_t i = 0; !err && i < c->count && i < MAX_ROWS; i++)
+		err = show_at(c, type, address + i * vds_type_size(type));
+	return err;
+}
+
+static const char *class_word(const struct vds_type_info *info)
+{
+	switch (info->kind) {
+	case VDS_CLASS_STRUCT:
+		return "struct";
+	case VDS_CLASS_UNION:
+		return "union";
+	case VDS_CLASS_ENUM:
+		return "enum";
+	case VDS_CLASS_OPAQUE:
+		return "unknown layout";
+	default:
+		return "integer";
+	}
+}
+
+/* dt nt!_MM*: what there is. */
+static struct vds_error *list_types(struct context *c)
+{
+	struct vds_error *err = NULL;
+
+	for (size_t i = 0; !err && i < vds_num_types(c->run); i++) {
+		struct vds_type_info info;
+
+		vds_type_info(vds_type_at(c->run, i), &info);
+		if (!vds_match(c->type_name, info.name))
+			continue;
+		c->rows++;
+		err = vds_emit(c->run, (struct vds_value[NUM_COLUMNS]){
+			[TYPE] = vds_str(c->type_name),
+			[PATH] = vds_str(info.name),
+			[FIELD_TYPE] = vds_str(class_word(&info)),
+			[SIZE] = vds_size(info.size),
+		});
+	}
+	return err || c->rows ? err :
+		vds_error_create(VDS_ERROR_USAGE,
+				 "dt: the profile has no type %s",
+				 c->type_name);
+}
+
+/* The words of an enum, and their numbers. */
+static struct vds_error *list_enumerators(struct context *c,
+					  const struct vds_type *type,
+					  const struct vds_type_info *info)
+{
+	struct vds_error *err = NULL;
+
+	for (size_t i = 0; !err && i < info->num_enumerators; i++) {
+		int64_t value;
+		const char *name = vds_type_enumerator_at(type, i, &value);
+
+		if (!is_wanted(c, name))
+			continue;
+		c->rows++;
+		err = vds_emit(c->run, (struct vds_value[NUM_COLUMNS]){
+			[TYPE] = vds_str(c->type_name),
+			[PATH] = vds_str(name),
+			[VALUE] = vds_str(vds_sprintf(c->run, "%lld",
+						      (long long)value)),
+			[NUMBER] = vds_hex((uint64_t)value),
+		});
+	}
+	return err;
 }
 
 /* User addresses are those of the process that --pid names. */
@@ -447,13 +375,62 @@ static const struct vds_process *chosen(struct vds_run *run)
 	return found;
 }
 
-static struct vds_error *show_one(struct context *c,
-				  const struct vds_type *type,
-				  const char *text)
+/* "Pcb." is all that is in it. What lies behind a pointer asks to follow it. */
+static struct vds_error *add_glob(struct context *c, const char *word)
+{
+	size_t len = strlen(word);
+	uint64_t depth = 0;
+
+	for (const char *s = word; (s = strstr(s, "->")); s += 2)
+		depth++;
+	if (depth > c->depth)
+		c->depth = depth < MAX_DEPTH ? depth : MAX_DEPTH;
+	if (len && (word[len - 1] == '.' || word[len - 1] == '>'))
+		word = vds_sprintf(c->run, "%s*", word);
+	if (!word)
+		return &vds_enomem;
+	c->globs[c->num_globs++] = word;
+	return NULL;
+}
+
+/* Whether @word chooses among the members of @type. */
+static bool is_member(const struct vds_type *type, const char *word)
+{
+	struct vds_member_info member;
+	struct vds_type_info info;
+	char first[128];
+	size_t len = strcspn(word, ".[-");
+	int64_t value;
+
+	vds_type_info(type, &info);
+	if (strpbrk(word, "*?"))
+		return true;
+	if (!len || len >= sizeof(first))
+		return false;
+	memcpy(first, word, len);
+	first[len] = 0;
+	if (info.kind == VDS_CLASS_ENUM)
+		return vds_type_enum_value(type, first, &value);
+	/* As paths are matched: however it is written. */
+	for (size_t i = 0; i < info.num_members; i++) {
+		vds_type_member_at(type, i, &member);
+		if (!strcasecmp(member.name, first))
+			return true;
+	}
+	return vds_type_member_find(type, first, &member);
+}
+
+/* A word behind the type: an address, of which there may be several. */
+static struct vds_error *add_word(struct context *c,
+				  const struct vds_type *type, const char *word,
+				  uint64_t *addresses, size_t *count)
 {
 	uint64_t at;
-	struct vds_error *err = dt_parse_address(c->run, text, &at);
+	struct vds_error *err;
 
+	if (is_member(type, word))
+		return add_glob(c, word);
+	err = address_parse(c->run, c->process, word, &at);
 	if (err)
 		return err;
 	if (!(at >> 63) && !c->process)
@@ -461,56 +438,114 @@ static struct vds_error *show_one(struct context *c,
 			VDS_ERROR_USAGE, "dt: 0x%llx is a user "
 			"address: --pid says of which process",
 			(unsigned long long)at);
-	return show_at(c, type, at);
+	addresses[(*count)++] = at;
+	return NULL;
 }
 
-/* Several may stand in one word, separated by commas. */
-static struct vds_error *show_list(struct context *c,
-				   const struct vds_type *type,
-				   const char *words)
+static size_t count_words(const char *const *list, size_t count)
 {
-	struct vds_error *err = NULL;
-	char *copy = vds_sprintf(c->run, "%s", words), *save = NULL;
+	size_t words = count;
 
-	if (!copy)
+	for (size_t i = 0; i < count; i++) {
+		for (const char *s = list[i]; (s = strchr(s, ',')); s++)
+			words++;
+	}
+	return words;
+}
+
+/* Reads the words: members into @c, addresses into *ret. */
+static struct vds_error *read_words(struct context *c,
+				    const struct vds_type *type,
+				    uint64_t **ret, size_t *ret_count)
+{
+	size_t count, num_members;
+	const char *const *list = vds_option_strs(c->run, "address", &count);
+	const char *const *members = vds_option_strs(c->run, "member",
+						     &num_members);
+	size_t words = count_words(list, count);
+	struct vds_error *err = NULL;
+
+	*ret_count = 0;
+	*ret = vds_alloc(c->run, words + 1, sizeof(**ret));
+	c->globs = vds_alloc(c->run, words + num_members + 1,
+			     sizeof(*c->globs));
+	if (!*ret || !c->globs)
 		return &vds_enomem;
-	for (char *word = strtok_r(copy, ",", &save); !err && word;
-	     word = strtok_r(NULL, ",", &save))
-		err = show_one(c, type, word);
+	for (size_t i = 0; !err && i < num_members; i++)
+		err = add_glob(c, members[i]);
+	for (size_t i = 0; !err && i < count; i++) {
+		char *copy = vds_sprintf(c->run, "%s", list[i]), *save = NULL;
+
+		if (!copy)
+			return &vds_enomem;
+		for (char *word = strtok_r(copy, ",", &save); !err && word;
+		     word = strtok_r(NULL, ",", &save))
+			err = add_word(c, type, word, *ret, ret_count);
+	}
 	return err;
+}
+
+/* Says what can be done about a name that is no type's. */
+static struct vds_error *no_type(struct context *c)
+{
+	uint64_t va;
+
+	if (strpbrk(c->type_name, "*?"))
+		return list_types(c);
+	if (!vds_symbol_address(c->run, c->type_name, &va))
+		return vds_error_create(
+			VDS_ERROR_USAGE, "dt: %s is a symbol, at 0x%016llx; "
+			"say what lies there: dt _TYPE %s", c->type_name,
+			(unsigned long long)va, c->type_name);
+	return vds_error_create(
+		VDS_ERROR_USAGE, "dt: the profile has no type %s (dt '*%s*' "
+		"lists those with such a name)", c->type_name, c->type_name);
 }
 
 static struct vds_error *run_dt(struct vds_run *run,
 				const struct vds_process *unused)
 {
-	struct context c = {.run = run, .process = chosen(run),
-			    .type_name = vds_option_str(run, "type"),
-			    .elements = vds_option_uint(run, "elements"),
-			    .glob = vds_option_str(run, "member")};
+	const char *name = vds_option_str(run, "type");
+	struct context c = {
+		.run = run, .process = chosen(run),
+		.type_name = address_without_module(name),
+		.elements = vds_option_uint(run, "elements"),
+		.depth = vds_option_uint(run, "depth"),
+		.count = vds_option_uint(run, "count")};
 	const struct vds_type *type = vds_type_find(run, c.type_name);
+	struct vds_type_info info;
+	uint64_t *addresses;
 	size_t count;
-	const char *const *list = vds_option_strs(run, "address", &count);
-	struct vds_error *err = NULL;
+	struct vds_error *err;
 
 	(void)unused;
 	if (!type)
-		return vds_error_create(VDS_ERROR_USAGE,
-					"dt: the profile has no type %s",
-					c.type_name);
+		return no_type(&c);
 	if (c.elements > MAX_ELEMENTS)
 		c.elements = MAX_ELEMENTS;
-	if (!count)
-		return show_at(&c, type, 0);
-	c.has_address = true;
+	if (c.depth > MAX_DEPTH)
+		c.depth = MAX_DEPTH;
+	vds_type_info(type, &info);
+	err = read_words(&c, type, &addresses, &count);
+	c.has_address = !err && count;
+	if (!err && !count)
+		err = info.kind == VDS_CLASS_ENUM ?
+			list_enumerators(&c, type, &info) :
+			show_at(&c, type, 0);
 	for (size_t i = 0; !err && i < count; i++)
-		err = show_list(&c, type, list[i]);
+		err = show_objects(&c, type, addresses[i]);
+	/* With an address, a pointer on the way may be null or unreadable. */
+	if (!err && !c.rows && c.num_globs && !count)
+		err = vds_error_create(VDS_ERROR_USAGE,
+				       "dt: no member of %s is called %s",
+				       c.type_name, c.globs[0]);
 	return err;
 }
 
 VDS_PLUGIN(dt) = {
 	VDS_PLUGIN_HEADER(dt),
 	.flags = VDS_PLUGIN_WITHOUT_TABLES,
-	.version = "1.0.0",
+	.version = "1.1.0",
 	.summary = "a structure by the profile, member by member",
 	.record = "field",
 	.scope = VDS_ONCE,

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes at a virtual address, sixteen to a row. */
+/* Bytes at an address, sixteen to a row. */
+#include "address.h"
+
 #include <vadose/columns.h>
 #include <vadose/plugin.h>
+#include <vadose/record.h>
 
 #define LINE 16
 #define PAGE 4096
@@ -34,12 +37,17 @@ static const struct vds_column columns[] = {
 };
 
 static const struct vds_option options[] = {
-	{"va", VDS_OPTION_UINT, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED,
-	 "ADDRESS", NULL, NULL, "virtual address to read at"},
+	{"va", VDS_OPTION_STR, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED,
+	 "ADDRESS", NULL, NULL, "address to read at: a number, a kernel "
+	 "symbol (nt!KdDebuggerDataBlock+0x10), or the pointer that lies "
+	 "somewhere (poi(PsInitialSystemProcess))"},
+	{"physical", VDS_OPTION_FLAG, 0, NULL, NULL, NULL,
+	 "the address is one of physical memory"},
 	{"size", VDS_OPTION_SIZE, 0, "N", "256", NULL,
 	 "how many bytes (at most 16M)"},
 };
 
+/* @process NULL: physical memory. */
 static struct vds_error *emit(struct vds_run *run,
 			      const struct vds_process *process, uint64_t va,
 			      uint64_t size, const uint8_t *bytes,
@@ -51,9 +59,11 @@ static struct vds_error *emit(struct vds_run *run,
 		text[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] :
 							       '.';
 	return vds_emit(run, (struct vds_value[NUM_COLUMNS]){
-		[PID] = process->eprocess ? vds_int(process->pid) :
-					    vds_absent(VDS_NOT_APPLICABLE),
-		[NAME] = vds_or(process->name_why, vds_str(process->name)),
+		[PID] = process && process->eprocess ?
+			vds_int(process->pid) : vds_absent(VDS_NOT_APPLICABLE),
+		[NAME] = process ? vds_or(process->name_why,
+					  vds_str(process->name)) :
+				   vds_absent(VDS_NOT_APPLICABLE),
 		[ADDRESS] = vds_addr(va),
 		[SIZE] = vds_size(size),
 		[BYTES] = vds_or(why, vds_data(bytes, (uint32_t)size)),
@@ -110,9 +120,11 @@ static struct vds_error *read_page(struct vds_run *run,
 				   uint64_t va, uint64_t len)
 {
 	uint8_t page[PAGE];
-	enum vds_why why = vds_process_read(process, va, page, (size_t)len);
+	enum vds_why why = process ?
+		vds_process_read(process, va, page, (size_t)len) :
+		vds_physical_read(run, va, page, (size_t)len);
 
-	if (why == VDS_NOT_IN_IMAGE && !vds_has_page_tables(run))
+	if (process && why == VDS_NOT_IN_IMAGE && !vds_has_page_tables(run))
 		return read_pieces(run, process, va, len);
 	if (why)
 		return emit(run, process, va, len, NULL, why);
@@ -120,9 +132,9 @@ static struct vds_error *read_page(struct vds_run *run,
 }
 
 static struct vds_error *read_range(struct vds_run *run,
-				    const struct vds_process *process)
+				    const struct vds_process *process,
+				    uint64_t va)
 {
-	uint64_t va = vds_option_uint(run, "va");
 	uint64_t left = vds_option_uint(run, "size");
 
 	if (left > MAX_SIZE || left > UINT64_MAX - va)
@@ -154,37 +166,63 @@ static bool all_selected(struct vds_run *run)
 	return true;
 }
 
+/* User memory that a pointer leads to is each process's own. */
+static struct vds_error *read_of(struct vds_run *run,
+				 const struct vds_process *process)
+{
+	uint64_t va;
+	struct vds_error *err = address_parse(run, process,
+					      vds_option_str(run, "va"), &va);
+
+	return err ? err : read_range(run, process, va);
+}
+
 static struct vds_error *run(struct vds_run *run,
 			     const struct vds_process *unused)
 {
-	/* All processes see the same kernel: one of them is enough. */
-	bool one = vds_option_uint(run, "va") >> 63 && all_selected(run);
+	const char *word = vds_option_str(run, "va");
+	uint64_t va;
+	bool one = all_selected(run), done = false;
+	struct vds_error *err = NULL;
 
 	(void)unused;
+	if (vds_option_set(run, "physical")) {
+		err = address_parse(run, NULL, word, &va);
+		return err ? err : read_range(run, NULL, va);
+	}
+	/* All processes see the same kernel: one of them is enough. */
+	if (one && (!address_is_number(word, &va) || va >> 63)) {
+		err = address_parse(run, NULL, word, &va);
+		one = !err && va >> 63;
+	} else {
+		one = false;
+	}
 	if (one && !vds_has_page_tables(run)) {
 		const struct vds_process *view = vds_kernel_view(run);
 
-		return view ? read_range(run, view) : &vds_enomem;
+		return view ? read_range(run, view, va) : &vds_enomem;
 	}
-	for (size_t i = 0; i < vds_num_processes(run); i++) {
+	for (size_t i = 0; !err && i < vds_num_processes(run); i++) {
 		const struct vds_process *process = vds_process_at(run, i);
-		struct vds_error *err;
 
 		if (!process || !process->selected ||
 		    (one && process->pid != SYSTEM_PID))
 			continue;
-		err = read_range(run, process);
-		if (err)
-			return err;
+		done = true;
+		err = one ? read_range(run, process, va) :
+			    read_of(run, process);
 	}
-	return NULL;
+	/* Without a System process any other will do. */
+	if (one && !done && !err && vds_num_processes(run))
+		err = read_range(run, vds_process_at(run, 0), va);
+	return err;
 }
 
 VDS_PLUGIN(memread) = {
 	VDS_PLUGIN_HEADER(memread),
 	.flags = VDS_PLUGIN_WITHOUT_TABLES,
-	.version = "1.0.0",
-	.summary = "bytes at a virtual address, in hex",
+	.version = "1.1.0",
+	.summary = "bytes at an address, in hex",
 	.record = "memory",
 	.scope = VDS_ONCE,
 	.columns = columns,

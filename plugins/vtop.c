@@ -3,6 +3,10 @@
  * A virtual address through the page tables, entry by entry, as WinDbg's !vtop
  * shows it; and what the page is when the tables alone don't say.
  */
+#include "address.h"
+
+#include <string.h>
+
 #include <vadose/columns.h>
 #include <vadose/page.h>
 #include <vadose/plugin.h>
@@ -87,8 +91,10 @@ static const struct vds_column columns[] = {
 };
 
 static const struct vds_option options[] = {
-	{"va", VDS_OPTION_UINTS, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED,
-	 "ADDRESS", NULL, NULL, "virtual addresses to translate"},
+	{"va", VDS_OPTION_STRS, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED,
+	 "ADDRESS", NULL, NULL, "virtual addresses to translate: numbers, kernel "
+	 "symbols (nt!PsActiveProcessHead+8), or the pointers that lie somewhere "
+	 "(poi(MmPfnDatabase))"},
 };
 
 static void fill_entries(const struct vds_translation *t, struct vds_value *row)
@@ -186,37 +192,69 @@ static bool all_selected(struct vds_run *run)
 	return true;
 }
 
+/* All processes see the same kernel: System's view of it is shown, if it is there. */
+static const struct vds_process *kernel_viewer(struct vds_run *run)
+{
+	const struct vds_process *first = NULL;
+
+	for (size_t i = 0; i < vds_num_processes(run); i++) {
+		const struct vds_process *process = vds_process_at(run, i);
+
+		if (process && process->pid == SYSTEM_PID)
+			return process;
+		if (!first)
+			first = process;
+	}
+	return first;
+}
+
+/* One word of the command line: addresses with commas between them. */
+static struct vds_error *translate_words(struct vds_run *run,
+					 const struct vds_process *process,
+					 const char *words,
+					 const struct vds_process *kernel)
+{
+	char *copy = vds_sprintf(run, "%s", words), *save = NULL;
+	struct vds_error *err = copy ? NULL : &vds_enomem;
+
+	if (!copy)
+		return err;
+	for (char *word = strtok_r(copy, ",", &save); !err && word;
+	     word = strtok_r(NULL, ",", &save)) {
+		uint64_t va;
+
+		err = address_parse(run, kernel ? NULL : process, word, &va);
+		if (!err && !(va >> 63 && kernel && process != kernel))
+			err = translate(run, process, va);
+	}
+	return err;
+}
+
 static struct vds_error *run(struct vds_run *run,
 			     const struct vds_process *unused)
 {
 	size_t count;
-	const uint64_t *list = vds_option_uints(run, "va", &count);
-	bool all = all_selected(run);
+	const char *const *list = vds_option_strs(run, "va", &count);
+	const struct vds_process *kernel =
+		all_selected(run) ? kernel_viewer(run) : NULL;
+	struct vds_error *err = NULL;
 
 	(void)unused;
-	for (size_t i = 0; i < vds_num_processes(run); i++) {
+	for (size_t i = 0; !err && i < vds_num_processes(run); i++) {
 		const struct vds_process *process = vds_process_at(run, i);
 
 		if (!process || !process->selected)
 			continue;
-		for (size_t k = 0; k < count; k++) {
-			struct vds_error *err;
-
-			/* All processes see the same kernel. */
-			if (list[k] >> 63 && all && process->pid != SYSTEM_PID)
-				continue;
-			err = translate(run, process, list[k]);
-			if (err)
-				return err;
-		}
+		for (size_t k = 0; !err && k < count; k++)
+			err = translate_words(run, process, list[k], kernel);
 	}
-	return NULL;
+	return err;
 }
 
 VDS_PLUGIN(vtop) = {
 	VDS_PLUGIN_HEADER(vtop),
 	.flags = VDS_PLUGIN_VERTICAL,
-	.version = "1.0.0",
+	.version = "1.1.0",
 	.summary = "the page-table entries behind a virtual address",
 	.record = "translation",
 	.scope = VDS_ONCE,

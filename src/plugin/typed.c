@@ -21,6 +21,21 @@ const struct vds_type *vds_type_find(const struct vds_run *run,
 		       vds_profile_type(kernel->user32, name);
 }
 
+size_t vds_num_types(const struct vds_run *run)
+{
+	const struct vds_kernel *kernel = run->session->kernel;
+	return vds_profile_num_types(kernel->profile) +
+	       (kernel->user32 ? vds_profile_num_types(kernel->user32) : 0);
+}
+
+const struct vds_type *vds_type_at(const struct vds_run *run, size_t index)
+{
+	const struct vds_kernel *kernel = run->session->kernel;
+	size_t own = vds_profile_num_types(kernel->profile);
+	return index < own ? vds_profile_type_at(kernel->profile, index) :
+			     vds_profile_type_at(kernel->user32, index - own);
+}
+
 static enum vds_type_class class_of(const struct vds_type *type)
 {
 	static const enum vds_type_class bases[] = {
@@ -121,6 +136,13 @@ const char *vds_type_enumerator(const struct vds_type *type, int64_t value)
 			return type->enumerators[i].name;
 	}
 	return NULL;
+}
+
+const char *vds_type_enumerator_at(const struct vds_type *type, size_t index,
+				   int64_t *ret_value)
+{
+	*ret_value = type->enumerators[index].value;
+	return type->enumerators[index].name;
 }
 
 bool vds_type_enum_value(const struct vds_type *type, const char *name,

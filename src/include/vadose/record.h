@@ -61,6 +61,11 @@ struct vds_member_info {
  */
 VDS_EXPORT const struct vds_type *vds_type_find(const struct vds_run *run,
 						const char *name);
+/* All named types of the profile, by index; in order of name, the 32-bit ones
+ * last. @index < vds_num_types(). */
+VDS_EXPORT size_t vds_num_types(const struct vds_run *run);
+VDS_EXPORT const struct vds_type *vds_type_at(const struct vds_run *run,
+					      size_t index);
 VDS_EXPORT void vds_type_info(const struct vds_type *type,
 			      struct vds_type_info *ret);
 /* sizeof; 0 for NULL. */
@@ -78,6 +83,9 @@ VDS_EXPORT bool vds_type_member_find(const struct vds_type *type,
 /* The name of @value in an enum, or NULL. */
 VDS_EXPORT const char *vds_type_enumerator(const struct vds_type *type,
 					   int64_t value);
+/* Enumerators in order of value. @index < num_enumerators. */
+VDS_EXPORT const char *vds_type_enumerator_at(const struct vds_type *type,
+					      size_t index, int64_t *ret_value);
 /* The value of the enumerator @name; false if there is none. */
 VDS_EXPORT bool vds_type_enum_value(const struct vds_type *type,
 				    const char *name, int64_t *ret);
