@@ -89,11 +89,10 @@ static struct vds_error *pass_on(struct vds_arrange *arrange,
 	for (size_t i = 0; i < count; i++) {
 		struct vds_error *err = arrange->next->row(arrange->next,
 							   rows[i].values);
-		if (!err)
-			err = vds_schema_check(arrange->schema, rows[i].values,
-					       &arrange->tally.absences);
 		if (err)
 			return err;
+		vds_schema_absences(arrange->schema, rows[i].values,
+				    &arrange->tally.absences);
 		arrange->tally.rows++;
 	}
 	return arrange->next->flush ? arrange->next->flush(arrange->next) :

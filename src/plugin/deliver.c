@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rows leave in the order of processes, whatever thread found them. A run keeps
- * its rows until its turn; one that has gathered much waits for its turn and
- * goes on streaming, so memory is bounded by threads, not by rows.
+ * its rows until its turn, and streams from then on; one that has gathered much
+ * waits for its turn, so memory is bounded by threads, not by rows.
  */
 #include "plugin/session.h"
 
@@ -10,6 +10,8 @@
 
 /* Bytes that a run may hold while others go first. */
 #define HOLD ((size_t)2 << 20)
+/* Rows after which a run that holds some asks again whether its turn came. */
+#define ASK_AGAIN 64
 
 void vds_turns_init(struct vds_turns *turns)
 {
@@ -24,7 +26,8 @@ void vds_turns_deinit(struct vds_turns *turns)
 	pthread_mutex_destroy(&turns->lock);
 }
 
-void vds_turns_abort(struct vds_turns *turns, size_t index)
+/* The run @index failed: no later one gets a turn. */
+static void turns_abort(struct vds_turns *turns, size_t index)
 {
 	pthread_mutex_lock(&turns->lock);
 	turns->end = VDS_MIN(turns->end, index);
@@ -68,35 +71,40 @@ static size_t held(const struct vds_run *run)
 	return bytes;
 }
 
-static struct vds_error *hand_over(struct vds_run *run);
-static struct vds_error *to_sink(struct vds_run *run);
-
-/* True if all rows before @run's are out: its own need not be kept. */
-static bool may_stream(struct vds_run *run)
+/* True if all rows before @run's own are out. */
+static bool is_turn(const struct vds_run *run)
 {
-	if (run->parent || held(run))
-		return false;
 	pthread_mutex_lock(&run->turns->lock);
 	bool ours = run->turns->next == run->index;
 	pthread_mutex_unlock(&run->turns->lock);
 	return ours;
 }
 
-/* The parent takes the rows of its child, whose turn it is. */
-static struct vds_error *absorb(struct vds_run *parent, struct vds_run *run)
+/* True if nothing is left to come before what @run finds next. */
+static bool may_stream(struct vds_run *run)
 {
-	size_t columns = parent->session->schema->num_columns;
-	if (may_stream(parent))
-		return to_sink(run);
-	vds_str_append(&parent->text, run->text.data, run->text.len);
-	for (size_t i = 0; i < run->rows.count; i++) {
-		if (!vds_rowbuf_add(&parent->rows, run->rows.rows[i], columns))
-			return &vds_enomem;
+	for (struct vds_run *r = run; r; r = r->parent) {
+		/* Nobody but the run itself passes its turn on. */
+		if (held(r) || (!r->has_turn && !is_turn(r)))
+			return false;
+		r->has_turn = true;
 	}
-	if (parent->text.failed)
-		return &vds_enomem;
-	tally_add(&parent->tally, &run->tally);
-	return held(parent) > HOLD ? hand_over(parent) : NULL;
+	return true;
+}
+
+/* One row, whose turn it is. Only what went out counts. */
+static struct vds_error *put_row(struct vds_session *session,
+				 const struct vds_value *values)
+{
+	struct vds_tally *tally = &session->tally;
+	if (session->limit && tally->rows >= session->limit)
+		return &vds_stop;
+	struct vds_error *err = session->sink->row(session->sink, values);
+	if (err)
+		return err;
+	tally->rows++;
+	vds_schema_absences(session->schema, values, &tally->absences);
+	return tally->rows == session->limit ? &vds_stop : NULL;
 }
 
 static struct vds_error *to_sink(struct vds_run *run)
@@ -111,23 +119,51 @@ static struct vds_error *to_sink(struct vds_run *run)
 		tally_add(&session->tally, &run->tally);
 	}
 	for (size_t i = 0; i < run->rows.count; i++) {
-		struct vds_error *err = sink->row(sink, run->rows.rows[i]);
+		struct vds_error *err = put_row(session, run->rows.rows[i]);
 		if (err)
 			return err;
-		/* Only what went out counts. */
-		session->tally.rows++;
-		vds_schema_absences(session->schema, run->rows.rows[i],
-				    &session->tally.absences);
-		if (session->tally.rows == session->limit)
-			return &vds_stop;
 	}
 	return NULL;
+}
+
+static struct vds_error *hand_over(struct vds_run *run);
+
+/* Waits until all before the run's rows are out, and hands those over. */
+static struct vds_error *settle(struct vds_run *run)
+{
+	return wait_turn(run->turns, run->index) ? hand_over(run) : &vds_stop;
+}
+
+/* The parent takes the rows of its child, whose turn it is. */
+static struct vds_error *absorb(struct vds_run *parent, struct vds_run *run)
+{
+	size_t columns = parent->session->schema->num_columns;
+	/* A run holds text or rows: their order isn't known otherwise. */
+	if ((parent->text.len && run->rows.count) ||
+	    (parent->rows.count && run->text.len)) {
+		struct vds_error *err = settle(parent);
+		if (err)
+			return err;
+	}
+	if (may_stream(parent))
+		return to_sink(run);
+	vds_str_append(&parent->text, run->text.data, run->text.len);
+	for (size_t i = 0; i < run->rows.count; i++) {
+		if (!vds_rowbuf_add(&parent->rows, run->rows.rows[i], columns))
+			return &vds_enomem;
+	}
+	if (parent->text.failed)
+		return &vds_enomem;
+	tally_add(&parent->tally, &run->tally);
+	return held(parent) > HOLD ? settle(parent) : NULL;
 }
 
 /* Moves what the run holds one step on. It must be the run's turn. */
 static struct vds_error *hand_over(struct vds_run *run)
 {
 	struct vds_error *err = NULL;
+	if (!held(run))
+		return NULL;
 	if (run->parent)
 		err = absorb(run->parent, run);
 	else
@@ -138,31 +174,65 @@ static struct vds_error *hand_over(struct vds_run *run)
 	return err;
 }
 
-struct vds_error *vds_run_add(struct vds_run *run,
-			      const struct vds_value *values)
+/* Has the sink text made of rows here and now? */
+static bool makes_text(const struct vds_run *run)
 {
 	const struct vds_session *session = run->session;
 	const struct vds_sink *sink = session->sink;
 	/* With a limit, rows must be countable until they go out. */
-	if (sink->format && !session->limit) {
+	return sink->format && !session->limit && !run->rows.count &&
+	       (!sink->ready || sink->ready(sink));
+}
+
+/* Adds one row to those that the run holds. */
+static struct vds_error *keep(struct vds_run *run,
+			      const struct vds_value *values, bool as_text)
+{
+	const struct vds_session *session = run->session;
+	struct vds_sink *sink = session->sink;
+	if (as_text) {
 		struct vds_error *err = sink->format(sink, values, &run->text);
 		if (err)
 			return err;
 		if (run->text.failed)
 			return &vds_enomem;
+		run->tally.rows++;
+		vds_schema_absences(session->schema, values,
+				    &run->tally.absences);
 	} else if (!vds_rowbuf_add(&run->rows, values,
 				   session->schema->num_columns)) {
 		return &vds_enomem;
 	}
-	run->tally.rows++;
-	run->emitted++;
-	if (held(run) > HOLD) {
-		if (!wait_turn(run->turns, run->index))
-			return &vds_stop;
-		struct vds_error *err = hand_over(run);
-		if (err)
-			return err;
+	return NULL;
+}
+
+/* Hands over if there is much, or if nobody waits before the run any more. */
+static struct vds_error *relieve(struct vds_run *run)
+{
+	if (held(run) > HOLD)
+		return settle(run);
+	if (run->rows.count % ASK_AGAIN == ASK_AGAIN - 1 &&
+	    (run->has_turn || is_turn(run)))
+		return hand_over(run);
+	return NULL;
+}
+
+struct vds_error *vds_run_add(struct vds_run *run,
+			      const struct vds_value *values)
+{
+	const struct vds_session *session = run->session;
+	bool as_text = makes_text(run);
+	struct vds_error *err;
+	if (!as_text && !run->rows.count && may_stream(run)) {
+		err = put_row(run->session, values);
+	} else {
+		err = keep(run, values, as_text);
+		if (!err)
+			err = relieve(run);
 	}
+	if (err)
+		return err;
+	run->emitted++;
 	/* No run needs to find more than all of them together may. */
 	return session->limit && run->emitted >= session->limit ? &vds_stop :
 								  NULL;
@@ -172,8 +242,16 @@ struct vds_error *vds_run_finish(struct vds_run *run)
 {
 	struct vds_error *err = hand_over(run);
 	if (err)
-		vds_turns_abort(run->turns, run->index);
+		turns_abort(run->turns, run->index);
 	else
 		pass_turn(run->turns, run->index);
 	return err;
+}
+
+void vds_run_fail(struct vds_run *run)
+{
+	turns_abort(run->turns, run->index);
+	struct vds_error *err = settle(run);
+	/* The run's own error is the one to tell. */
+	vds_error_destroy(err);
 }

@@ -19,18 +19,11 @@ struct vds_error *vds_emit(struct vds_run *run, const struct vds_value *values)
 	const struct vds_session *session = run->session;
 	if (run->stopped)
 		return &vds_stop;
-	struct vds_absences absences = {0};
-	struct vds_error *err = vds_schema_check(session->schema, values,
-						 &absences);
+	struct vds_error *err = vds_schema_check(session->schema, values);
 	if (!err && session->where && !vds_where_match(session->where, values))
 		return NULL;
-	if (!err) {
-		run->tally.absences.unreadable += absences.unreadable;
-		run->tally.absences.invalid += absences.invalid;
-		run->tally.absences.severity = VDS_MAX(
-			run->tally.absences.severity, absences.severity);
+	if (!err)
 		err = vds_run_add(run, values);
-	}
 	if (err && err->code == VDS_ERROR_STOP)
 		run->stopped = true;
 	else if (err)
@@ -238,7 +231,7 @@ static struct vds_error *parallel_run(void *ctx, size_t index,
 	all->notes[index % all->window] = run->task->notes;
 	run->task->notes = (struct vds_notes){0};
 	if (err)
-		vds_turns_abort(&all->turns, index);
+		vds_run_fail(run);
 	return err;
 }
 

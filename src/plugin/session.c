@@ -100,7 +100,7 @@ static struct vds_error *run_one(void *ctx, size_t number, unsigned int worker)
 	run->task->notes = (struct vds_notes){0};
 	run_deinit(run);
 	if (err)
-		vds_turns_abort(&group->turns, number);
+		vds_run_fail(run);
 	return err;
 }
 

@@ -71,6 +71,7 @@ struct vds_run {
 	struct vds_rowbuf rows;
 	struct vds_tally tally;		/* of those */
 	uint64_t emitted;		/* in all */
+	bool has_turn;			/* all before it is out */
 	bool failed;			/* vds_emit() returned an error */
 	bool stopped;			/* no more rows are wanted */
 	/* What several parts of a plugin ask for, once it was made; or NULL. */
@@ -83,13 +84,19 @@ struct vds_run {
 /* plugin/deliver.c: rows out of a run, towards the sink. */
 void vds_turns_init(struct vds_turns *turns);
 void vds_turns_deinit(struct vds_turns *turns);
-/* The run @index failed: no later one gets a turn. */
-void vds_turns_abort(struct vds_turns *turns, size_t index);
-/* Takes one row; VDS_ERROR_STOP when no more are wanted. */
+/*
+ * Takes one row, which vds_schema_check() found well-formed; VDS_ERROR_STOP
+ * when no more are wanted.
+ */
 struct vds_error *vds_run_add(struct vds_run *run,
 			      const struct vds_value *values);
 /* Its turn has come (commit): hands over all rows, lets the next one on. */
 struct vds_error *vds_run_finish(struct vds_run *run);
+/*
+ * It ended with an error: what it found before goes out in its turn, for which
+ * this waits, and no later run gets one.
+ */
+void vds_run_fail(struct vds_run *run);
 
 /*
  * Notes that the PFN database can't be read, and what that means (@effect, ""

@@ -54,11 +54,19 @@ static struct vds_error *sink_format(const struct vds_sink *sink,
 	return render->renderer->row(render, values, out);
 }
 
+static bool sink_ready(const struct vds_sink *sink)
+{
+	const struct vds_render *render = (const struct vds_render *)sink;
+	return render->renderer->ready(render);
+}
+
 static struct vds_error *sink_text(struct vds_sink *sink, const char *text,
 				   size_t len)
 {
 	struct vds_render *render = (struct vds_render *)sink;
-	return render->writer->write(render->writer, text, len);
+	/* Rows that came one by one lie before it. */
+	struct vds_error *err = drain(render, 0);
+	return err ? err : render->writer->write(render->writer, text, len);
 }
 
 static struct vds_error *sink_row(struct vds_sink *sink,
@@ -82,8 +90,10 @@ struct vds_error *vds_render_begin(struct vds_render *render,
 		.sink.text = sink_text,
 		.sink.row = sink_row,
 	};
-	if (!renderer->ordered)
+	if (!renderer->ordered || renderer->ready)
 		render->sink.format = sink_format;
+	if (renderer->ordered && renderer->ready)
+		render->sink.ready = sink_ready;
 	vds_id_seed_init(&render->seed, info->image_id, info->schema->record);
 	struct vds_error *err = renderer->begin(render, &render->out);
 	return err ? err : drain(render, 0);

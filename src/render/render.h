@@ -44,6 +44,11 @@ struct vds_renderer {
 	 * is called on many threads at once.
 	 */
 	bool ordered;
+	/*
+	 * Of ordered ones: true from where on a row's text depends on nothing
+	 * earlier any more (see struct vds_sink). NULL: never.
+	 */
+	bool (*ready)(const struct vds_render *render);
 	/* NULL or an error if this plugin's rows can't be shown so. */
 	struct vds_error *(*begin)(struct vds_render *render,
 				   struct vds_str *out);

@@ -6,6 +6,7 @@
  */
 #include "render/render.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@
 
 struct state {
 	struct vds_rowbuf window;	/* until the widths are known */
-	bool started;
+	atomic_bool started;		/* the widths are set */
 	size_t width[VDS_MAX_COLUMNS];
 	bool shown[VDS_MAX_COLUMNS];
 	bool grouped[VDS_MAX_COLUMNS];
@@ -28,7 +29,7 @@ struct state {
 	size_t last;			/* last shown column that isn't a group */
 	struct vds_rowbuf group;	/* the row that began the current group */
 	struct vds_str line, cell;
-	uint64_t rows;
+	bool begun;			/* a group or a card was printed */
 };
 
 /* Not applicable: left out where there are no columns to keep. */
@@ -180,7 +181,8 @@ static bool put_group(const struct vds_render *render,
 		vds_str_putc(line, ' ');
 		vds_text_cell(line, &values[i], VDS_TEXT_TABLE);
 	}
-	vds_str_puts(out, state->rows ? "\n" : "");
+	vds_str_puts(out, state->begun ? "\n" : "");
+	state->begun = true;
 	style(render, out, "36");
 	vds_str_append(out, line->data, line->len);
 	style(render, out, "0");
@@ -188,31 +190,51 @@ static bool put_group(const struct vds_render *render,
 	return true;
 }
 
+/* Writes the cell where it belongs, then makes room around it. */
+static void put_cell(struct vds_str *out, const struct vds_value *value,
+		     size_t width, bool right, bool last)
+{
+	size_t at = out->len;
+	vds_text_cell(out, value, VDS_TEXT_TABLE);
+	size_t len = out->len - at;
+	size_t used = len ? vds_text_width(out->data + at, len) : 0;
+	if (used >= width || (last && !right))
+		return;
+	vds_str_fill(out, ' ', width - used);
+	if (!right || out->failed)
+		return;
+	memmove(out->data + at + width - used, out->data + at, len);
+	memset(out->data + at, ' ', width - used);
+}
+
+/* Without groups, one line has nothing to do with another. */
 static bool put_line(const struct vds_render *render,
 		     const struct vds_value *values, struct vds_str *out)
 {
 	const struct vds_schema *schema = render->info->schema;
-	struct state *state = render->state;
-	bool first = true;
+	const struct state *state = render->state;
 	if (state->has_groups && !put_group(render, values, out))
 		return false;
+	const char *before = state->has_groups ? "  " : "";
 	for (size_t i = 0; i < schema->num_columns; i++) {
 		if (!state->shown[i] || state->grouped[i])
 			continue;
-		vds_str_puts(out, first ? (state->has_groups ? "  " : "") :
-					  "  ");
-		first = false;
-		state->cell.len = 0;
-		vds_text_cell(&state->cell, &values[i], VDS_TEXT_TABLE);
-		put_padded(out, state->cell.data, state->cell.len,
-			   state->width[i],
-			   is_right(schema->columns[i].kind) &&
-				   values[i].kind != VDS_KIND_NONE,
-			   i == state->last);
+		vds_str_puts(out, before);
+		before = "  ";
+		put_cell(out, &values[i], state->width[i],
+			 is_right(schema->columns[i].kind) &&
+				 values[i].kind != VDS_KIND_NONE,
+			 i == state->last);
 	}
 	vds_str_putc(out, '\n');
-	state->rows++;
 	return true;
+}
+
+static bool ready(const struct vds_render *render)
+{
+	const struct state *state = render->state;
+	return !state->has_groups && !render->info->schema->vertical &&
+	       state->started;
 }
 
 static void put_item(const struct vds_render *render, const char *label,
@@ -239,7 +261,8 @@ static void put_card(const struct vds_render *render,
 			width = VDS_MAX(width, strlen(title_of(
 						       &schema->columns[i])));
 	}
-	vds_str_puts(out, state->rows++ ? "\n" : "");
+	vds_str_puts(out, state->begun ? "\n" : "");
+	state->begun = true;
 	for (size_t i = 0; i < schema->num_columns; i++) {
 		const char *label = title_of(&schema->columns[i]);
 		if (!state->shown[i] || is_nothing(&values[i]))
@@ -265,7 +288,6 @@ static bool start(const struct vds_render *render, struct vds_str *out)
 {
 	const struct vds_schema *schema = render->info->schema;
 	struct state *state = render->state;
-	state->started = true;
 	for (size_t i = 0; i < schema->num_columns; i++) {
 		const char *title = title_of(&schema->columns[i]);
 		state->width[i] = vds_text_width(title, strlen(title));
@@ -286,6 +308,8 @@ static bool start(const struct vds_render *render, struct vds_str *out)
 	for (size_t r = 0; ok && r < state->window.count; r++)
 		ok = put_line(render, state->window.rows[r], out);
 	vds_rowbuf_deinit(&state->window);
+	/* Last: whoever sees it reads the widths. */
+	state->started = true;
 	return ok;
 }
 
@@ -338,6 +362,7 @@ const struct vds_renderer vds_render_table = {
 	.name = "table",
 	.summary = "columns for people (default)",
 	.ordered = true,
+	.ready = ready,
 	.begin = begin,
 	.row = row,
 	.end = end,

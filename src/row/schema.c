@@ -401,8 +401,7 @@ void vds_schema_absences(const struct vds_schema *schema,
 }
 
 struct vds_error *vds_schema_check(const struct vds_schema *schema,
-				   const struct vds_value *values,
-				   struct vds_absences *absences)
+				   const struct vds_value *values)
 {
 	for (size_t i = 0; i < schema->num_columns; i++) {
 		if (values[i].kind == VDS_KIND_NONE)
@@ -413,6 +412,5 @@ struct vds_error *vds_schema_check(const struct vds_schema *schema,
 			return bad_column(schema, schema->columns[i].name,
 					  fault);
 	}
-	vds_schema_absences(schema, values, absences);
 	return NULL;
 }

@@ -90,11 +90,10 @@ void vds_schema_absences(const struct vds_schema *schema,
 			 struct vds_absences *absences);
 /*
  * Checks each value against its column. VDS_ERROR_PLUGIN: wrong kind or a
- * pointer that is missing. Adds to *absences.
+ * pointer that is missing.
  */
 struct vds_error *vds_schema_check(const struct vds_schema *schema,
-				   const struct vds_value *values,
-				   struct vds_absences *absences);
+				   const struct vds_value *values);
 
 /* True if JSON can't hold it: past 2^53 - 1, or a time past the year 9999. */
 bool vds_value_overflows(const struct vds_value *value);

@@ -11,11 +11,18 @@ struct vds_sink {
 	/*
 	 * If set, a row's text depends on nothing but the row: it is made on
 	 * the worker that found it, on many threads at once, and arrives in
-	 * order through text(). Otherwise rows arrive in order through row().
+	 * order through text(). Otherwise, or when that is too early, rows
+	 * arrive in order through row().
 	 */
 	struct vds_error *(*format)(const struct vds_sink *sink,
 				    const struct vds_value *values,
 				    struct vds_str *out);
+	/*
+	 * NULL, or false as long as format() must not be called yet: rows go
+	 * through row() until then. Asked on any thread, at any time; once true
+	 * for a row, it is so for all that come after it.
+	 */
+	bool (*ready)(const struct vds_sink *sink);
 	/* Any number of whole rows. Never two calls at once. */
 	struct vds_error *(*text)(struct vds_sink *sink, const char *text,
 				  size_t len);

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "base/util.h"
 #include "plugin/session.h"
 #include "rows.h"
 
@@ -83,8 +84,45 @@ static struct vds_error *run_failing(struct vds_run *run,
 	return emit_rows(run, process->pid);
 }
 
+/* Rows come from the run itself, from its pieces, and from itself again. */
+static struct vds_error *run_mixed(struct vds_run *run,
+				   const struct vds_process *process)
+{
+	uint64_t seen[PROCESSES] = {0};
+	struct vds_error *err = emit_rows(run, process ? process->pid : 14);
+	if (!err)
+		err = vds_parallel(run, process ? 15 : PROCESSES, piece, seen);
+	return err ? err : emit_rows(run, process ? process->pid : 9);
+}
+
+/* Fails behind rows that a run may hold. */
+static struct vds_error *run_failing_late(struct vds_run *run,
+					  const struct vds_process *process)
+{
+	struct vds_error *err = emit_rows(run, process->pid);
+	if (!err && process->pid == 21)
+		err = vds_error_create(VDS_ERROR_FORMAT, "behind 21");
+	return err;
+}
+
+static struct vds_error *piece_failing_late(struct vds_run *run, size_t index,
+					    void *ctx)
+{
+	(void)ctx;
+	return run_failing_late(run, vds_process_at(run, index));
+}
+
+static struct vds_error *run_parallel_failing(struct vds_run *run,
+					      const struct vds_process *process)
+{
+	(void)process;
+	return vds_parallel(run, PROCESSES, piece_failing_late, NULL);
+}
+
 static struct vds_tally tally;
 static size_t num_notes;
+/* Of the next run_with(); NULL: all. */
+static const char *fields;
 
 /* The text of a whole run; NULL and *ret_err if it failed. */
 static char *run_with(const struct vds_plugin *plugin, const char *renderer,
@@ -97,6 +135,8 @@ static char *run_with(const struct vds_plugin *plugin, const char *renderer,
 	ck_assert_ptr_null(vds_schema_init(&schema, plugin));
 	ck_assert_ptr_null(vds_schema_init(&start, &test_start_plugin));
 	ck_assert_ptr_null(vds_options_init(&options, plugin));
+	if (fields)
+		ck_assert_ptr_null(vds_schema_select(&schema, fields));
 	struct vds_render_info info = {
 		.schema = &schema, .image_id = TEST_IMAGE_ID,
 		.timestamp = TEST_TIME,
@@ -169,19 +209,93 @@ START_TEST(same_bytes_at_any_thread_count)
 }
 END_TEST
 
+/*
+ * Tables without groups become text on the workers once widths are known, with
+ * groups they don't: the bytes are the same at any number of threads.
+ */
+START_TEST(own_rows_and_those_of_pieces_keep_their_order)
+{
+	const struct vds_plugin plugins[] = {
+		plugin_of(VDS_PER_PROCESS, run_mixed),
+		plugin_of(VDS_ONCE, run_mixed),
+	};
+	const struct vds_plugin *plugin = &plugins[_i & 1];
+	bool selected[PROCESSES] = {false};
+	struct vds_error *err;
+	memset(selected, true, 4);
+	fields = _i & 2 ? "vad.start,size,commit" : NULL;
+	for (size_t r = 0; r < VDS_ARRAY_SIZE(renderers); r++) {
+		char *first = NULL;
+		for (unsigned int threads = 1; threads <= 8; threads *= 2) {
+			char *text = run_with(plugin, renderers[r], threads, 0,
+					      selected, &err);
+			ck_assert_ptr_null(err);
+			if (first) {
+				ck_assert(!strcmp(first, text));
+				free(text);
+			} else {
+				first = text;
+			}
+		}
+		free(first);
+	}
+	/* 0 to 3 twice, and 0 to 14 for each of them; or 14, all, and 9. */
+	uint64_t all = 3 * BIG + 6 * 700 + 103;
+	uint64_t few = BIG + 2 * 700 + 24;
+	ck_assert_uint_eq(tally.rows, _i & 1 ? 700 + all + 4 :
+					       2 * (BIG + 6) + 4 * few);
+	fields = NULL;
+}
+END_TEST
+
+/* Where a row lies does not depend on who else had found one by then. */
+START_TEST(a_failing_run_hands_out_what_it_found)
+{
+	const struct vds_plugin plugins[] = {
+		plugin_of(VDS_PER_PROCESS, run_failing_late),
+		plugin_of(VDS_ONCE, run_parallel_failing),
+	};
+	struct vds_error *err;
+	fields = _i & 2 ? "vad.start,size,commit" : NULL;
+	for (size_t r = 0; r < VDS_ARRAY_SIZE(renderers); r++) {
+		char *first = NULL;
+		for (unsigned int threads = 1; threads <= 8; threads *= 2) {
+			char *text = run_with(&plugins[_i & 1], renderers[r],
+					      threads, 0, NULL, &err);
+			ck_assert_str_eq(err->message,
+					 "plugin probe: behind 21");
+			vds_error_destroy(err);
+			/* 0, 7, 14 and 21, and up to 4 of each other */
+			ck_assert_uint_eq(tally.rows, BIG + 3 * 700 + 34);
+			if (first) {
+				ck_assert(!strcmp(first, text));
+				free(text);
+			} else {
+				first = text;
+			}
+		}
+		free(first);
+	}
+	fields = NULL;
+}
+END_TEST
+
 START_TEST(limit_is_exact)
 {
 	const struct vds_plugin plugins[] = {
 		plugin_of(VDS_PER_PROCESS, run_process),
 		plugin_of(VDS_ONCE, run_parallel),
+		plugin_of(VDS_PER_PROCESS, run_mixed),
 	};
+	/* The second lies far beyond what one run may hold. */
+	static const uint64_t limits[] = {10, BIG + 5};
 	struct vds_error *err;
-	for (size_t p = 0; p < 2; p++) {
+	for (size_t p = 0; p < VDS_ARRAY_SIZE(plugins); p++) {
 		for (unsigned int threads = 1; threads <= 8; threads *= 2) {
 			char *text = run_with(&plugins[p], "ndjson", threads,
-					      10, NULL, &err);
+					      limits[_i], NULL, &err);
 			ck_assert_ptr_null(err);
-			ck_assert_uint_eq(tally.rows, 10);
+			ck_assert_uint_eq(tally.rows, limits[_i]);
 			free(text);
 		}
 	}
@@ -240,7 +354,10 @@ int main(void)
 	TCase *tc = tcase_create("session");
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, same_bytes_at_any_thread_count, 0, 4);
-	tcase_add_test(tc, limit_is_exact);
+	tcase_add_loop_test(tc, own_rows_and_those_of_pieces_keep_their_order,
+			    0, 4);
+	tcase_add_loop_test(tc, a_failing_run_hands_out_what_it_found, 0, 4);
+	tcase_add_loop_test(tc, limit_is_exact, 0, 2);
 	tcase_add_test(tc, selection);
 	tcase_add_test(tc, thrown_away_errors_are_refused);
 	tcase_add_test(tc, errors_keep_what_came_before);
