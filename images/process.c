@@ -81,6 +81,8 @@ static uint64_t session_space(struct world *w, uint32_t id)
 		return *slot;
 	uint64_t va = pool_alloc(w, &w->nonpaged, size_of(w, type), "MmSn");
 	(void)put_opt(w, &w->kernel, va, type, "SessionId", id);
+	if (has_field(w, type, "ProcessList"))
+		list_init(w, va + offset_of(w, type, "ProcessList"));
 	*slot = va;
 	return va;
 }
@@ -212,6 +214,22 @@ static void put_fields(struct world *w, struct process *p)
 			      pool_alloc(w, &w->nonpaged, 0x40, "MmCl"));
 }
 
+/* Whoever is in a session, until it ends. */
+static void link_session(struct world *w, const struct process *p)
+{
+	const char *type = has_type(w, "_PSP_SESSION_SPACE")
+		? "_PSP_SESSION_SPACE" : "_MM_SESSION_SPACE";
+
+	if (p->pid == 4 || p->minimal || p->exited || !has_type(w, type) ||
+	    !has_field(w, type, "ProcessList") ||
+	    !has_field(w, "_EPROCESS", "SessionProcessLinks"))
+		return;
+	list_add(w, session_space(w, p->session) +
+			offset_of(w, type, "ProcessList"),
+		 p->eprocess + offset_of(w, "_EPROCESS",
+					 "SessionProcessLinks"));
+}
+
 static void link_lists(struct world *w, const struct process *p)
 {
 	static const char type[] = "_EPROCESS";
@@ -247,6 +265,7 @@ static void link_lists(struct world *w, const struct process *p)
 		list_add(w, state + offset_of(w, "_MI_SYSTEM_INFORMATION",
 					      "Processes.ProcessList"),
 			 p->eprocess + offset_of(w, type, "MmProcessLinks"));
+	link_session(w, p);
 }
 
 static void build_space(struct world *w, struct process *p)

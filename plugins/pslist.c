@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Processes, from every list that leads to them. */
+#include "seen.h"
+
 #include <vadose/columns.h>
-#include <vadose/crossview.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
 
@@ -28,9 +29,8 @@ enum {
 	OBJECT_TABLE,
 	VAD_ROOT,
 	VAD_COUNT,
-	SEEN,		/* one column per source, in order of the bits */
-	NUM_SOURCES = 11,
-	NUM_COLUMNS = SEEN + NUM_SOURCES
+	SEEN,
+	NUM_COLUMNS = SEEN + NUM_SEEN
 };
 
 static const struct vds_column columns[] = {
@@ -86,29 +86,11 @@ static const struct vds_column columns[] = {
 	[VAD_COUNT] = {"process.vad_count", VDS_KIND_INT, VDS_COLUMN_WIDE,
 		       "VADs", NULL, "number of VADs, as EPROCESS states it",
 		       NULL},
-#define SEEN_COLUMN(bit, word, heading, text)				\
-	[SEEN + (bit)] = {"seen." word, VDS_KIND_BOOL, VDS_COLUMN_WIDE,	\
-			  heading, NULL, "--crossview: " text, NULL}
-	SEEN_COLUMN(0, "active_links", "PsLinks", "PsActiveProcessHead"),
-	SEEN_COLUMN(1, "active_blinks", "PsBlinks",
-		    "PsActiveProcessHead, backwards"),
-	SEEN_COLUMN(2, "kernel_list", "KiList", "KiProcessListHead"),
-	SEEN_COLUMN(3, "mm_list", "MmList", "MmProcessList"),
-	SEEN_COLUMN(4, "session", "SesList", "the list of its session"),
-	SEEN_COLUMN(5, "cid_table", "Cid", "PspCidTable"),
-	SEEN_COLUMN(6, "handle_tables", "Handles",
-		    "HandleTableListHead, owners of handle tables"),
-	SEEN_COLUMN(7, "threads", "Threads",
-		    "owners of the threads in PspCidTable"),
-	SEEN_COLUMN(8, "views", "Views",
-		    "owners of the views that control areas list"),
-	SEEN_COLUMN(9, "pool", "Pool", "scan of physical memory"),
-	SEEN_COLUMN(10, "initial", "Initial", "PsInitialSystemProcess"),
+	SEEN_COLUMNS(SEEN),
 };
 
 static const struct vds_option options[] = {
-	{"crossview", VDS_OPTION_FLAG, 0, NULL, NULL, NULL,
-	 "ask all sources, also those that cost more, and tell which one saw which process"},
+	SEEN_OPTION,
 };
 
 static const char *kind_str(enum vds_process_kind kind)
@@ -229,12 +211,7 @@ static struct vds_error *run_crossview(struct vds_run *run, bool choose)
 			fill_pointer(run, seen->eprocess, v);
 		v[SOURCES] = vds_flags(
 			vds_process_sources_str(run, seen->sources));
-		/* A source that isn't there is not one that missed it. */
-		for (unsigned int bit = 0; bit < NUM_SOURCES; bit++) {
-			if ((view.available | seen->sources) >> bit & 1)
-				v[SEEN + bit] =
-					vds_bool(seen->sources >> bit & 1);
-		}
+		seen_fill(&view, seen, v + SEEN);
 		err = vds_emit(run, v);
 	}
 	return err;
@@ -278,7 +255,7 @@ static struct vds_error *run(struct vds_run *run,
 
 VDS_PLUGIN(pslist) = {
 	VDS_PLUGIN_HEADER(pslist),
-	.version = "1.1.0",
+	.version = "1.2.0",
 	.summary = "processes, from every kernel list that leads to them",
 	.record = "process",
 	.scope = VDS_ONCE,

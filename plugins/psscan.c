@@ -4,6 +4,10 @@
  * lists know too is told beside it, so a row without active_links that has not
  * exited is a process that somebody hid.
  */
+#include "seen.h"
+
+#include <stdlib.h>
+
 #include <vadose/columns.h>
 #include <vadose/plugin.h>
 #include <vadose/process_scan.h>
@@ -24,7 +28,8 @@ enum {
 	COL_TYPE,
 	COL_IMAGE_FILE_NAME,
 	COL_BLOCK,
-	NUM_COLS,
+	COL_SEEN,
+	NUM_COLS = COL_SEEN + NUM_SEEN
 };
 
 #define KEY VDS_COLUMN_KEY
@@ -41,10 +46,15 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_EXIT] = {"process.exit", VDS_KIND_TIME, 0, "Exited", NULL, "when it ended", "process.end"},
 	[COL_THREADS] = {"process.threads", VDS_KIND_INT, WIDE, "Threads", NULL, "active threads", "process.thread.count"},
 	[COL_HIDDEN] = {"process.hidden", VDS_KIND_BOOL, 0, "Hidden", NULL, "it has not exited, but the list of active processes, which is whole, doesn't hold it", NULL},
-	[COL_SOURCES] = {"process.sources", VDS_KIND_FLAGS, 0, "Sources", NULL, "which structures lead to it; here always pool", NULL},
+	[COL_SOURCES] = {"process.sources", VDS_KIND_FLAGS, 0, "Sources", NULL, "which structures lead to it, all of them with --crossview; here always pool", NULL},
 	[COL_TYPE] = {"scan.type", VDS_KIND_STR, WIDE, "Type", NULL, "the object header's type index: verified, likely (its address is unknown), unknown", NULL},
 	[COL_IMAGE_FILE_NAME] = {"process.image_file_name", VDS_KIND_STR, WIDE, "ImageFileName", NULL, "the name in the EPROCESS, cut at 14 characters", NULL},
 	[COL_BLOCK] = {"scan.block", VDS_KIND_ADDR, WIDE, "Block", NULL, "physical address of the POOL_HEADER", NULL},
+	SEEN_COLUMNS(COL_SEEN),
+};
+
+static const struct vds_option options[] = {
+	SEEN_OPTION,
 };
 
 static const char *type_str(enum vds_type_check type)
@@ -135,42 +145,93 @@ static bool any_selected_only(struct vds_run *run)
 	return false;
 }
 
+/* One run; @view only with --crossview. */
+struct context {
+	bool choose;		/* --pid or --process was given */
+	enum vds_why list;	/* list_state() */
+	const struct vds_crossview *view;
+};
+
+static struct vds_error *emit(struct vds_run *run, const struct context *c,
+			      const struct vds_scanned_process *s,
+			      const struct vds_seen_process *seen)
+{
+	const struct vds_process *known = s->index == SIZE_MAX ?
+		NULL : vds_process_at(run, s->index);
+	struct vds_value v[NUM_COLS] = {0};
+
+	if (c->choose && !(known && known->selected))
+		return NULL;
+	fill_scanned(s, v);
+	fill_known(run, s, known, c->list, v);
+	if (seen) {
+		v[COL_SOURCES] = vds_flags(
+			vds_process_sources_str(run, seen->sources));
+		seen_fill(c->view, seen, v + COL_SEEN);
+	}
+	return vds_emit(run, v);
+}
+
+static int compare(const void *pa, const void *pb)
+{
+	const struct vds_seen_process *a = *(const void *const *)pa;
+	const struct vds_seen_process *b = *(const void *const *)pb;
+
+	return a->scanned->pa < b->scanned->pa ? -1 :
+						 a->scanned->pa > b->scanned->pa;
+}
+
+/* All sources, but only what the scan saw, and in its order. */
+static struct vds_error *run_crossview(struct vds_run *run, struct context *c)
+{
+	struct vds_crossview view;
+	struct vds_error *err = vds_process_crossview(run, &view);
+	const struct vds_seen_process **list;
+	size_t count = 0;
+
+	if (err)
+		return err;
+	list = vds_alloc(run, view.count + 1, sizeof(*list));
+	if (!list)
+		return &vds_enomem;
+	for (size_t i = 0; i < view.count; i++) {
+		if (view.list[i].scanned)
+			list[count++] = &view.list[i];
+	}
+	qsort(list, count, sizeof(*list), compare);
+	c->view = &view;
+	for (size_t i = 0; !err && i < count; i++)
+		err = emit(run, c, list[i]->scanned, list[i]);
+	return err;
+}
+
 static struct vds_error *run_psscan(struct vds_run *run,
 				    const struct vds_process *unused)
 {
+	struct context c = {.choose = any_selected_only(run),
+			    .list = list_state(run)};
 	const struct vds_scanned_process *list;
-	bool choose = any_selected_only(run);
 	size_t count;
-	struct vds_error *err = vds_process_scan(run, &list, &count);
+	struct vds_error *err;
 
 	(void)unused;
-	if (err)
-		return err;
-	enum vds_why state = list_state(run);
-	for (size_t i = 0; i < count; i++) {
-		const struct vds_scanned_process *s = &list[i];
-		const struct vds_process *known = s->index == SIZE_MAX ?
-			NULL : vds_process_at(run, s->index);
-		struct vds_value v[NUM_COLS] = {0};
-
-		if (choose && !(known && known->selected))
-			continue;
-		fill_scanned(s, v);
-		fill_known(run, s, known, state, v);
-		err = vds_emit(run, v);
-		if (err)
-			return err;
-	}
-	return NULL;
+	if (vds_option_set(run, "crossview"))
+		return run_crossview(run, &c);
+	err = vds_process_scan(run, &list, &count);
+	for (size_t i = 0; !err && i < count; i++)
+		err = emit(run, &c, &list[i], NULL);
+	return err;
 }
 
 VDS_PLUGIN(psscan) = {
 	VDS_PLUGIN_HEADER(psscan),
-	.version = "1.0.0",
+	.version = "1.1.0",
 	.summary = "processes by a scan of physical memory for their pool blocks",
 	.record = "process",
 	.scope = VDS_ONCE,
 	.columns = columns,
 	.num_columns = NUM_COLS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
 	.run = run_psscan,
 };

@@ -4,6 +4,8 @@
  * it may have been given to another process, which can't be the parent of one
  * that is older than itself. Such processes are roots, and are told.
  */
+#include "seen.h"
+
 #include <string.h>
 
 #include <vadose/columns.h>
@@ -23,7 +25,9 @@ enum {
 	COL_ANCESTORS,
 	COL_PATH,
 	COL_EPROCESS,
-	NUM_COLS,
+	COL_SOURCES,
+	COL_SEEN,
+	NUM_COLS = COL_SEEN + NUM_SEEN
 };
 
 #define KEY VDS_COLUMN_KEY
@@ -43,6 +47,12 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_ANCESTORS] = {"tree.ancestors", VDS_KIND_INTS, WIDE, "Ancestors", NULL, "process IDs of the known ancestors, the nearest first, at most 64", NULL},
 	[COL_PATH] = {"process.path", VDS_KIND_STR, WIDE, "Path", NULL, "full NT path of the image file", "process.executable"},
 	[COL_EPROCESS] = VDS_COL_EPROCESS(KEY | WIDE),
+	[COL_SOURCES] = {"process.sources", VDS_KIND_FLAGS, 0, "Sources", NULL, "which structures lead to it, all of them with --crossview", NULL},
+	SEEN_COLUMNS(COL_SEEN),
+};
+
+static const struct vds_option options[] = {
+	SEEN_OPTION,
 };
 
 #define NONE SIZE_MAX
@@ -157,7 +167,15 @@ static struct vds_error *build(struct vds_run *run, struct node **ret)
 	return NULL;
 }
 
+/* What --crossview found out. */
+struct context {
+	struct vds_crossview view;
+	/* By index of the table; NULL without --crossview. */
+	const struct vds_seen_process *const *seen;
+};
+
 static struct vds_error *emit_node(struct vds_run *run,
+				   const struct context *c,
 				   const struct node *nodes, size_t index)
 {
 	static const char stars[] = "********************************";
@@ -170,7 +188,7 @@ static struct vds_error *emit_node(struct vds_run *run,
 	for (; at != NONE && n < MAX_ANCESTORS; at = nodes[at].parent)
 		ancestors[n++] = nodes[at].process->pid;
 	shown = shown < MAX_MARK ? shown : MAX_MARK;
-	return vds_emit(run, (struct vds_value[NUM_COLS]){
+	struct vds_value row[NUM_COLS] = {
 		[COL_DEPTH] = vds_int((int64_t)node->depth),
 		[COL_PID] = vds_int(p->pid),
 		[COL_PPID] = vds_int(p->ppid),
@@ -186,7 +204,15 @@ static struct vds_error *emit_node(struct vds_run *run,
 				      vds_absent(VDS_NOT_APPLICABLE),
 		[COL_PATH] = vds_or(p->path_why, vds_str(p->path)),
 		[COL_EPROCESS] = vds_addr(p->eprocess),
-	});
+		[COL_SOURCES] = vds_flags(
+			vds_process_sources_str(run, p->sources)),
+	};
+	if (c->seen && c->seen[index]) {
+		row[COL_SOURCES] = vds_flags(vds_process_sources_str(
+			run, c->seen[index]->sources));
+		seen_fill(&c->view, c->seen[index], row + COL_SEEN);
+	}
+	return vds_emit(run, row);
 }
 
 /* The node after @at when the tree is printed parents first. */
@@ -207,17 +233,23 @@ static size_t following(struct node *nodes, size_t at)
 static struct vds_error *run_pstree(struct vds_run *run,
 				    const struct vds_process *unused)
 {
+	struct context c = {0};
 	struct node *nodes;
 	struct vds_error *err = build(run, &nodes);
 
 	(void)unused;
+	if (!err && vds_option_set(run, "crossview")) {
+		err = vds_process_crossview(run, &c.view);
+		if (!err)
+			err = seen_index(run, &c.view, &c.seen);
+	}
 	for (size_t i = 0; !err && i < vds_num_processes(run); i++) {
 		if (nodes[i].parent != NONE)
 			continue;
 		for (size_t at = i; !err && at != NONE;
 		     at = following(nodes, at)) {
 			if (nodes[at].process->selected)
-				err = emit_node(run, nodes, at);
+				err = emit_node(run, &c, nodes, at);
 		}
 	}
 	return err;
@@ -225,11 +257,13 @@ static struct vds_error *run_pstree(struct vds_run *run,
 
 VDS_PLUGIN(pstree) = {
 	VDS_PLUGIN_HEADER(pstree),
-	.version = "1.0.0",
+	.version = "1.1.0",
 	.summary = "processes as a tree, by who created whom",
 	.record = "process",
 	.scope = VDS_ONCE,
 	.columns = columns,
 	.num_columns = NUM_COLS,
+	.options = options,
+	.num_options = sizeof(options) / sizeof(options[0]),
 	.run = run_pstree,
 };

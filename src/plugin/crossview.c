@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "nt/handle.h"
 #include "nt/kernel.h"
+#include "nt/object.h"
 #include "nt/rec.h"
 #include "nt/task.h"
 #include "nt/walk.h"
@@ -167,6 +168,22 @@ static bool take_table(struct seen *s)
 	return true;
 }
 
+/* The memory manager's own list: a global, since 10 in MiState. */
+static bool mm_list(struct seen *s, uint64_t *ret)
+{
+	struct vds_member_info list;
+
+	if (symbol_in_use(s, "MmProcessList", ret))
+		return true;
+	if (vds_symbol_address(s->run, "MiState", ret) ||
+	    !vds_type_member_find(vds_type_find(s->run,
+						"_MI_SYSTEM_INFORMATION"),
+				  "Processes.ProcessList", &list))
+		return false;
+	*ret += list.offset;
+	return in_use(s, *ret);
+}
+
 /* What EPROCESS.Session points to. */
 static const struct vds_type *session_type(struct vds_run *run)
 {
@@ -242,6 +259,49 @@ static void ask_threads(struct seen *s)
 		s->available |= VDS_SOURCE_THREADS | VDS_SOURCE_CID_TABLE;
 }
 
+/* Whose handles are being looked at. */
+struct holder {
+	struct seen *s;
+	struct vds_object_types types;
+	uint64_t eprocess;
+};
+
+static bool visit_open_handle(void *ctx, const struct vds_handle *handle)
+{
+	struct holder *h = ctx;
+	struct vds_task *task = h->s->run->task;
+	uint64_t body = handle->pointer +
+			vds_kf(h->s->kernel, OBJECT_BODY)->offset;
+	struct vds_object_header header;
+
+	if (body == h->eprocess ||
+	    !has_dispatcher(h->s, body, DISPATCHER_PROCESS) ||
+	    vds_object_header_read(task, body, &header) ||
+	    vds_object_type_index(&h->types, &header) != h->types.process)
+		return !task->nomem;
+	h->s->available |= VDS_SOURCE_OPEN_HANDLES;
+	saw(h->s, body, VDS_SOURCE_OPEN_HANDLES);
+	return !task->nomem;
+}
+
+/* csrss.exe holds a handle to every process that it serves, parents to theirs. */
+static void ask_open_handles(struct seen *s)
+{
+	struct holder h = {.s = s};
+
+	vds_object_types_init(s->run->task, &h.types);
+	if (h.types.why || !h.types.process)
+		return;
+	for (size_t i = 0; i < s->kernel->num_processes; i++) {
+		uint64_t table = s->kernel->processes[i].object_table;
+
+		h.eprocess = s->kernel->processes[i].eprocess;
+		if (table)
+			vds_handles_walk(s->run->task, &s->run->task->notes,
+					 table, visit_open_handle, &h);
+	}
+}
+
 static struct vds_error *ask_views(struct seen *s)
 {
 	const struct vds_sharing_options options = {
@@ -306,10 +366,11 @@ static struct vds_error *ask(struct seen *s, struct vds_crossview *ret)
 
 	if (!take_table(s))
 		return &vds_enomem;
-	if (symbol_in_use(s, "MmProcessList", &head))
+	if (mm_list(s, &head))
 		walk_list(s, head, "MmProcessLinks", VDS_SOURCE_MM_LIST);
 	ask_sessions(s);
 	ask_threads(s);
+	ask_open_handles(s);
 	struct vds_error *err = ask_views(s);
 	if (!err)
 		err = ask_pool(s);

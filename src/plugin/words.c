@@ -44,7 +44,7 @@ const char *vds_process_sources_str(struct vds_run *run, uint32_t sources)
 	static const char words[][WORD_SIZE] = {
 		"active_links", "active_blinks", "kernel_list", "mm_list",
 		"session", "cid_table", "handle_tables", "threads", "views",
-		"pool", "initial",
+		"pool", "initial", "crash_dump", "open_handles",
 	};
 	return words_of(run, sources, words, VDS_ARRAY_SIZE(words));
 }

@@ -30,8 +30,8 @@ struct vds_crossview {
 
 /*
  * Asks all sources, on all threads: those of the process table, and those that
- * cost more (lists of sessions, owners of threads, owners of views that control
- * areas list, pool scan). *ret is borrowed until run() returns.
+ * cost more (lists of sessions, owners of threads, open handles, owners of views
+ * that control areas list, pool scan). *ret is borrowed until run() returns.
  */
 VDS_EXPORT struct vds_error *vds_process_crossview(struct vds_run *run,
 						   struct vds_crossview *ret);

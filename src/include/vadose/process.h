@@ -16,7 +16,7 @@ struct vds_task;
 #define VDS_SOURCE_ACTIVE_LINKS 0x1	/* PsActiveProcessHead, Flink */
 #define VDS_SOURCE_ACTIVE_BLINKS 0x2	/* PsActiveProcessHead, Blink */
 #define VDS_SOURCE_KERNEL_LIST 0x4	/* KiProcessListHead */
-#define VDS_SOURCE_MM_LIST 0x8		/* MmProcessLinks */
+#define VDS_SOURCE_MM_LIST 0x8		/* the memory manager's */
 #define VDS_SOURCE_SESSION 0x10		/* session process lists */
 #define VDS_SOURCE_CID_TABLE 0x20	/* PspCidTable */
 #define VDS_SOURCE_HANDLE_TABLES 0x40	/* HandleTableListHead -> QuotaProcess */
@@ -25,6 +25,7 @@ struct vds_task;
 #define VDS_SOURCE_POOL 0x200		/* pool scan */
 #define VDS_SOURCE_INITIAL 0x400	/* PsInitialSystemProcess */
 #define VDS_SOURCE_CRASH 0x800		/* a crash dump's copy of the current one */
+#define VDS_SOURCE_OPEN_HANDLES 0x1000	/* handles of other processes to it */
 
 enum vds_process_kind {
 	VDS_PROCESS_NORMAL = 0,
