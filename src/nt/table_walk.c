@@ -13,6 +13,8 @@
 
 #define MAX_LEVELS 5
 #define ENTRIES 512u
+/* Slots for tables on the stack: most walks are of one region. */
+#define FIRST_TABLES 32
 
 /* One table on the way down. */
 struct table {
@@ -203,6 +205,7 @@ static void walk_all(const struct vds_process *process, uint64_t first,
 	/* Not the task's: there may be a walk for each of its VADs. */
 	_cleanup_(vds_arena_deinit) struct vds_arena arena;
 	_cleanup_free_ struct walk *w = vds_malloc_array(1, sizeof(*w));
+	uint64_t first_tables[FIRST_TABLES] = {0};
 	enum vds_why why;
 
 	vds_arena_init(&arena, 0);
@@ -216,16 +219,12 @@ static void walk_all(const struct vds_process *process, uint64_t first,
 	w->ctx = ctx;
 	w->stop = false;
 	w->count = (struct vds_table_count){0};
-	w->seen = (struct vds_visited){0};
 	vds_process_space(process, &w->space);
 	if (!w->space.dtb || w->space.levels > MAX_LEVELS ||
 	    (first ^ last) >> 63)
 		return;
 	clip(w, first, last);
-	if (!vds_visited_init(&w->seen, &arena, 32)) {
-		task->nomem = true;
-		return;
-	}
+	vds_visited_borrow(&w->seen, &arena, first_tables, FIRST_TABLES);
 	unsigned int top = w->space.levels, level = top;
 	struct table *root = &w->tables[top];
 

@@ -29,6 +29,7 @@ void vds_task_reset(struct vds_task *task)
 	vds_map_clear(&task->sections);
 	vds_map_clear(&task->subsections);
 	task->processes = NULL;
+	task->vad_room = NULL;
 	task->nomem = false;
 }
 

@@ -14,6 +14,7 @@
 
 struct vds_kernel;
 struct vds_process;
+struct vds_vad_room;
 
 struct vds_task {
 	const struct vds_kernel *kernel;
@@ -33,6 +34,8 @@ struct vds_task {
 		enum vds_why why;
 		uint64_t value;
 	} pfn_database, pte_base;
+	/* Memory of a tree's walk that has ended, for the next one; or NULL. */
+	struct vds_vad_room *vad_room;
 	/* A failed allocation anywhere below; the run ends with it. */
 	bool nomem;
 };

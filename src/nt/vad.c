@@ -13,10 +13,26 @@
  * nodes of a degenerate tree are read a second time when they are due. */
 #define KEPT 64
 #define FIRST_FRAMES 128
+/* A visited set is made for so many nodes at most, and grows if need be. */
+#define MAX_EXPECTED 32768
+/* The least slots of a set that is used again. */
+#define MIN_SLOTS ((size_t)64)
 
 struct frame {
 	uint64_t node;
 	uint32_t level;
+};
+
+/*
+ * What walking a tree takes besides the iterator. Of a walk that has ended, the
+ * next one of the task has it: a run may walk the trees of all processes.
+ */
+struct vds_vad_room {
+	struct frame *stack;
+	size_t cap;
+	struct vds_vad_node *kept;	/* KEPT of them */
+	uint64_t *slots;		/* of the visited set */
+	size_t num_slots;
 };
 
 struct vds_vad_iter {
@@ -25,8 +41,8 @@ struct vds_vad_iter {
 	const struct vds_process *process;
 	struct vds_vad_layout layout;
 	struct vds_visited seen;
-	struct frame *stack;
-	size_t depth, cap;
+	struct vds_vad_room *room;
+	size_t depth;
 	/* What to descend into next, 0 = nothing, and who points there. */
 	uint64_t next, next_from;
 	uint32_t next_level;
@@ -35,9 +51,60 @@ struct vds_vad_iter {
 	bool any, cut, done;
 	unsigned int turn;
 	struct vds_vad out[2];
-	struct vds_vad_node *kept;	/* KEPT of them */
 	struct vds_vad_node spare;
 };
+
+static struct vds_vad_room *make_room(struct vds_arena *arena)
+{
+	struct vds_vad_room *room = vds_arena_calloc(arena, 1, sizeof(*room));
+
+	if (!room)
+		return NULL;
+	room->cap = FIRST_FRAMES;
+	room->stack = vds_arena_alloc(arena, room->cap * sizeof(*room->stack));
+	/* Filled by vds_vad_node_read(); most trees need but a few. */
+	room->kept = vds_arena_alloc(arena, KEPT * sizeof(*room->kept));
+	return room->stack && room->kept ? room : NULL;
+}
+
+/* Room for a tree of about @expected nodes. */
+static bool enter_room(struct vds_vad_iter *it, uint64_t expected)
+{
+	struct vds_task *task = it->task;
+	struct vds_vad_room *room = task->vad_room;
+
+	task->vad_room = NULL;
+	it->room = room ? room : make_room(&task->arena);
+	if (!it->room)
+		return false;
+	room = it->room;
+	/* As many as the image says, up to a point. */
+	expected = VDS_MIN(expected, (uint64_t)MAX_EXPECTED);
+	if (room->num_slots < MIN_SLOTS || room->num_slots / 2 < expected)
+		return vds_visited_init(&it->seen, &task->arena, expected);
+
+	size_t n = room->num_slots;
+
+	/* Clearing a large set for a small tree would cost more. */
+	while (n > MIN_SLOTS && n / 4 >= expected)
+		n /= 2;
+	memset(room->slots, 0, n * sizeof(*room->slots));
+	vds_visited_borrow(&it->seen, &task->arena, room->slots, n);
+	return true;
+}
+
+static void leave_room(struct vds_vad_iter *it)
+{
+	struct vds_vad_room *room = it->room;
+
+	it->done = true;
+	/* The set may have grown out of those that it began with. */
+	if (it->seen.mask + 1 > room->num_slots) {
+		room->slots = it->seen.slots;
+		room->num_slots = it->seen.mask + 1;
+	}
+	it->task->vad_room = room;
+}
 
 struct vds_vad_iter *vds_vad_iterate(const struct vds_process *process)
 {
@@ -50,12 +117,7 @@ struct vds_vad_iter *vds_vad_iterate(const struct vds_process *process)
 	it->task = task;
 	it->kernel = task->kernel;
 	it->process = process;
-	it->cap = FIRST_FRAMES;
-	it->stack = vds_arena_alloc(&task->arena, it->cap * sizeof(*it->stack));
-	/* Filled by vds_vad_node_read(); most trees need but a few. */
-	it->kept = vds_arena_alloc(&task->arena, KEPT * sizeof(*it->kept));
-	if (!it->stack || !it->kept ||
-	    !vds_visited_init(&it->seen, &task->arena, process->vad_count))
+	if (!enter_room(it, process->vad_count))
 		goto nomem;
 	vds_vad_layout_init(&it->layout, it->kernel);
 	it->next = process->vad_root;
@@ -69,16 +131,17 @@ nomem:
 
 static bool grow(struct vds_vad_iter *it)
 {
+	struct vds_vad_room *room = it->room;
 	struct frame *bigger = vds_arena_alloc(
-		&it->task->arena, it->cap * 2 * sizeof(*bigger));
+		&it->task->arena, room->cap * 2 * sizeof(*bigger));
 
 	if (!bigger) {
 		it->task->nomem = true;
 		return false;
 	}
-	memcpy(bigger, it->stack, it->depth * sizeof(*bigger));
-	it->stack = bigger;
-	it->cap *= 2;
+	memcpy(bigger, room->stack, it->depth * sizeof(*bigger));
+	room->stack = bigger;
+	room->cap *= 2;
 	return true;
 }
 
@@ -118,7 +181,7 @@ static bool push(struct vds_vad_iter *it)
 {
 	uint64_t va = it->next;
 	struct vds_vad_node *node =
-		it->depth < KEPT ? &it->kept[it->depth] : &it->spare;
+		it->depth < KEPT ? &it->room->kept[it->depth] : &it->spare;
 	enum vds_why why;
 
 	it->next = 0;
@@ -153,10 +216,10 @@ static bool push(struct vds_vad_iter *it)
 			     "is that of a VAD");
 		return true;
 	}
-	if (it->depth == it->cap && !grow(it))
+	if (it->depth == it->room->cap && !grow(it))
 		return false;
-	it->stack[it->depth].node = va;
-	it->stack[it->depth].level = node->level;
+	it->room->stack[it->depth].node = va;
+	it->room->stack[it->depth].level = node->level;
 	it->depth++;
 	it->next = vds_vad_bits(node, &it->layout.left);
 	it->next_from = va;
@@ -167,10 +230,10 @@ static bool push(struct vds_vad_iter *it)
 /* The node on top of the stack, popped; NULL if it can't be read again. */
 static const struct vds_vad_node *pop(struct vds_vad_iter *it)
 {
-	const struct frame *frame = &it->stack[--it->depth];
+	const struct frame *frame = &it->room->stack[--it->depth];
 
 	if (it->depth < KEPT)
-		return &it->kept[it->depth];
+		return &it->room->kept[it->depth];
 	if (vds_vad_node_read(it->task, &it->layout, frame->node, &it->spare))
 		return NULL;
 	it->spare.level = frame->level;
@@ -211,9 +274,7 @@ static void finish(struct vds_vad_iter *it)
 {
 	const struct vds_process *process = it->process;
 
-	if (it->done)
-		return;
-	it->done = true;
+	leave_room(it);
 	if (process->vad_count_why || process->vad_count == it->count)
 		return;
 	vds_note(&it->task->notes, "vad_count_mismatch", process->eprocess,

@@ -8,6 +8,13 @@
 #define MIN_SLOTS ((size_t)64)
 #define MAX_FIRST_SLOTS ((size_t)1 << 16)
 
+void vds_visited_borrow(struct vds_visited *set, struct vds_arena *arena,
+			uint64_t *slots, size_t num)
+{
+	*set = (struct vds_visited){.arena = arena, .slots = slots,
+				    .mask = num - 1};
+}
+
 bool vds_visited_init(struct vds_visited *set, struct vds_arena *arena,
 		      uint64_t expected)
 {
@@ -15,10 +22,8 @@ bool vds_visited_init(struct vds_visited *set, struct vds_arena *arena,
 
 	while (n < MAX_FIRST_SLOTS && n / 2 < expected)
 		n *= 2;
-	set->arena = arena;
-	set->count = 0;
-	set->mask = n - 1;
-	set->slots = vds_arena_calloc(arena, n, sizeof(*set->slots));
+	vds_visited_borrow(set, arena,
+			   vds_arena_calloc(arena, n, sizeof(*set->slots)), n);
 	return set->slots != NULL;
 }
 
@@ -67,6 +72,9 @@ enum vds_seen vds_visited_add(struct vds_visited *set, uint64_t va)
 	return VDS_SEEN_NEW;
 }
 
+/* Slots on the stack for the links of a list; most have half as many. */
+#define FIRST_LINKS 256
+
 /* A LIST_ENTRY: two pointers, Flink and Blink, since NT 3.1 (wdm.h). */
 struct link {
 	uint64_t next, back;
@@ -88,14 +96,14 @@ static enum vds_why read_link(const struct vds_list_walk *walk, uint64_t va,
 enum vds_list_end vds_list_walk(const struct vds_list_walk *walk)
 {
 	const char *dir = walk->backward ? "Blink" : "Flink";
-	struct vds_visited seen = {0};
+	uint64_t first_slots[FIRST_LINKS] = {0};
+	struct vds_visited seen;
 	struct link link;
 	uint64_t prev = walk->head;
 
 	if (read_link(walk, prev, &link))
 		return VDS_LIST_UNREADABLE;
-	if (!vds_visited_init(&seen, &walk->task->arena, 256))
-		goto nomem;
+	vds_visited_borrow(&seen, &walk->task->arena, first_slots, FIRST_LINKS);
 	for (size_t n = 0; n < VDS_WALK_MAX_NODES; n++) {
 		uint64_t cur = link.next;
 

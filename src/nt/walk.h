@@ -40,6 +40,12 @@ struct vds_visited {
 /* Makes room for about @expected addresses (clamped); false = no memory. */
 bool vds_visited_init(struct vds_visited *set, struct vds_arena *arena,
 		      uint64_t expected);
+/*
+ * The same with @num slots (a power of two) of the caller's to begin with, all
+ * 0, which live as long as the set: most walks are short.
+ */
+void vds_visited_borrow(struct vds_visited *set, struct vds_arena *arena,
+			uint64_t *slots, size_t num);
 /* As vds_set_add(). */
 enum vds_seen vds_visited_add(struct vds_visited *set, uint64_t va);
 

@@ -415,6 +415,49 @@ START_TEST(a_degenerate_tree_is_walked_to_its_end)
 }
 END_TEST
 
+/* The memory of a walk that has ended serves the next one of the task. */
+START_TEST(walks_of_one_task_do_not_disturb_each_other)
+{
+	enum { CHAIN = 300, FAR = 1000 };
+	struct vds_process chain = process;
+	struct vds_vad_iter *outer, *inner;
+	const struct vds_vad *v;
+	uint32_t n = 0;
+
+	put_three();
+	expect(NODE(0), NODE(1), NODE(2));
+	size_t once = nt.task.arena.total;
+	for (unsigned int i = 0; i < 1000; i++)
+		expect(NODE(0), NODE(1), NODE(2));
+	ck_assert_uint_lt(nt.task.arena.total, once + 2000 * 1024);
+	/* A second walk while the first one is under way, and a larger one,
+	 * of a tree that says that it has no nodes. */
+	for (uint64_t i = 0; i < CHAIN; i++) {
+		put_short(NODE(FAR + i), 10 * (CHAIN - i), 10 * (CHAIN - i));
+		if (i)
+			link_nodes(NODE(FAR + i - 1), NODE(FAR + i), 0);
+	}
+	chain.vad_root = NODE(FAR);
+	chain.vad_count_why = VDS_NO_FIELD;
+	outer = vds_vad_iterate(&process);
+	ck_assert_uint_eq(vds_vad_next(outer)->node, NODE(0));
+	inner = vds_vad_iterate(&chain);
+	while ((v = vds_vad_next(inner)))
+		ck_assert_uint_eq(v->start, (uint64_t)++n * 0xa000);
+	ck_assert_uint_eq(n, CHAIN);
+	ck_assert_uint_eq(vds_vad_next(outer)->node, NODE(1));
+	expect(NODE(0), NODE(1), NODE(2));
+	ck_assert_uint_eq(vds_vad_next(outer)->node, NODE(2));
+	ck_assert_ptr_null(vds_vad_next(outer));
+	expect(NODE(0), NODE(1), NODE(2));
+	/* What one tree's walk has seen, the next one's has not. */
+	link_nodes(NODE(2), NODE(1), 0);
+	testnt_put64(&nt, NODE(1) + 0x10, NODE(2));
+	expect(NODE(0), NODE(1), NODE(2));
+	ck_assert_uint_gt(nt.task.notes.count, 0);
+}
+END_TEST
+
 START_TEST(nodes_beside_absent_pages)
 {
 	/* A short node that ends with its page, and one whose header lies on
@@ -462,9 +505,9 @@ START_TEST(running_out_of_memory_is_no_short_list)
 	for (size_t limit = 1; limit < 128 * 1024; limit += 1021) {
 		uint32_t n = 0;
 
+		vds_task_reset(&nt.task);
 		vds_arena_deinit(&nt.task.arena);
 		vds_arena_init(&nt.task.arena, limit);
-		nt.task.nomem = false;
 		struct vds_vad_iter *it = vds_vad_iterate(&process);
 		while (vds_vad_next(it))
 			n++;
@@ -551,6 +594,7 @@ int main(void)
 	tcase_add_test(tc, impossible_ranges_are_noted_and_kept_small);
 	tcase_add_test(tc, order_and_overlap_are_checked);
 	tcase_add_test(tc, a_degenerate_tree_is_walked_to_its_end);
+	tcase_add_test(tc, walks_of_one_task_do_not_disturb_each_other);
 	tcase_add_test(tc, nodes_beside_absent_pages);
 	tcase_add_test(tc, running_out_of_memory_is_no_short_list);
 	tcase_add_test(tc, an_empty_tree_has_no_nodes);
