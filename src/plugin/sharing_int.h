@@ -25,7 +25,6 @@ struct vds_sharing_work {
 	struct vds_view **order;
 	struct vds_share_group *groups;
 	size_t num_groups;
-	uint64_t cost;			/* of grading them */
 };
 
 /* Subsections and control areas are resolved in batches, to keep the cost of a

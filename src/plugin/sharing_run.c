@@ -108,19 +108,40 @@ static const struct vds_process *process_of(void *ctx, size_t index)
 	return vds_process_at(ctx, index);
 }
 
+/* What vds_sharing_build() hands out, and what can be done with it later. */
+struct graded {
+	struct vds_sharing sharing;
+	struct vds_view **order;
+	struct vds_share_group *groups;
+	size_t min_views;	/* that a group has which is graded, at least 2 */
+	uint64_t cost;		/* of grading them all */
+};
+
+static bool is_graded(const struct graded *g,
+		      const struct vds_share_group *group)
+{
+	return group->num_views >= g->min_views;
+}
+
 static struct vds_error *grade(struct vds_run *run, size_t index, void *ctx)
 {
-	struct vds_sharing_work *build = ctx;
-	struct vds_share_group *group = &build->groups[index];
-	size_t min = VDS_MAX(build->options->min_views, (size_t)2);
-	if (group->num_views < min)
+	const struct graded *g = ctx;
+	struct vds_share_group *group = &g->groups[index];
+	if (!is_graded(g, group))
 		return NULL;
 	/* A share of the budget, as large as its part of all there is to do. */
 	uint64_t lookups = vds_group_grade_cost(group) * 2 + 1024;
-	if (build->cost > VDS_GRADE_BUDGET)
-		lookups = lookups / (build->cost / VDS_GRADE_BUDGET + 1) + 1024;
-	return vds_group_grade(group, build->order + group->first_view,
-			       lookups, process_of, run);
+	if (g->cost > VDS_GRADE_BUDGET)
+		lookups = lookups / (g->cost / VDS_GRADE_BUDGET + 1) + 1024;
+	return vds_group_grade(group, g->order + group->first_view, lookups,
+			       process_of, run);
+}
+
+struct vds_error *vds_share_group_grade(struct vds_run *run,
+					const struct vds_sharing *sharing,
+					size_t group)
+{
+	return grade(run, group, (void *)sharing);
 }
 
 static struct vds_error *place(struct vds_run *run, struct vds_sharing_work *build)
@@ -189,9 +210,35 @@ static struct vds_error *build_all(struct vds_run *run,
 				     build->num_groups);
 	if (!err)
 		mark_grouped(build);
-	if (!err && build->options->verify == VDS_VERIFY_PTE)
-		err = vds_parallel(run, build->num_groups, grade, build);
 	return err;
+}
+
+static struct vds_error *hand_out(struct vds_run *run,
+				  const struct vds_sharing_work *build,
+				  const struct vds_sharing **ret)
+{
+	struct graded *g = vds_alloc(run, 1, sizeof(*g));
+	if (!g)
+		return &vds_enomem;
+	*g = (struct graded){
+		.sharing = {
+			.views = (const struct vds_view *const *)build->order,
+			.num_views = build->num_views,
+			.groups = build->groups,
+			.num_groups = build->num_groups,
+			.sections = build->seen,
+			.num_sections = build->num_seen,
+		},
+		.order = build->order, .groups = build->groups,
+		.min_views = VDS_MAX(build->options->min_views, (size_t)2),
+	};
+	for (size_t i = 0; i < build->num_groups; i++) {
+		if (is_graded(g, &build->groups[i]))
+			g->cost += vds_group_grade_cost(&build->groups[i]);
+	}
+	*ret = &g->sharing;
+	return build->options->verify == VDS_VERIFY_PTE ?
+		       vds_parallel(run, build->num_groups, grade, g) : NULL;
 }
 
 static int compare_area(const void *pkey, const void *pseen)
@@ -227,13 +274,13 @@ struct vds_error *vds_sharing_build(struct vds_run *run,
 		.options = options, .read = options->read,
 		.num_processes = vds_num_processes(run),
 	};
-	struct vds_sharing *sharing = vds_alloc(run, 1, sizeof(*sharing));
+	const struct vds_sharing *sharing = NULL;
 	if (options->listed)
 		build.read |= VDS_VIEW_IN_LIST;
 	build.lists = calloc(build.num_processes + 1, sizeof(*build.lists));
 	build.slots = calloc(build.num_processes + 1, sizeof(*build.slots));
 	struct vds_error *err = NULL;
-	if (!sharing || !build.lists || !build.slots)
+	if (!build.lists || !build.slots)
 		err = &vds_enomem;
 	if (!err)
 		err = build_all(run, &build);
@@ -241,16 +288,10 @@ struct vds_error *vds_sharing_build(struct vds_run *run,
 		vds_view_list_deinit(&build.lists[i]);
 	free(build.lists);
 	free(build.slots);
+	if (!err)
+		err = hand_out(run, &build, &sharing);
 	if (err)
 		return err;
-	*sharing = (struct vds_sharing){
-		.views = (const struct vds_view *const *)build.order,
-		.num_views = build.num_views,
-		.groups = build.groups,
-		.num_groups = build.num_groups,
-		.sections = build.seen,
-		.num_sections = build.num_seen,
-	};
 	if (build.read & VDS_VIEW_IN_LIST)
 		run->listed = sharing;
 	*ret = sharing;

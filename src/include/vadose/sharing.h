@@ -220,6 +220,15 @@ vds_sharing_build(struct vds_run *run,
 		  const struct vds_sharing_options *options,
 		  const struct vds_sharing **ret);
 
+/*
+ * Grades one group, which VDS_VERIFY_NONE left without a grade, as VDS_VERIFY_PTE
+ * would have: group->grade, and `proven` of its views. Not for two threads to do
+ * with one group at a time.
+ */
+VDS_EXPORT struct vds_error *
+vds_share_group_grade(struct vds_run *run, const struct vds_sharing *sharing,
+		      size_t group);
+
 #ifdef __cplusplus
 }
 #endif
