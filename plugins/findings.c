@@ -318,17 +318,18 @@ static struct vds_error *look_at_process(struct vds_run *run, size_t index,
 	const struct vds_process *process = vds_process_at(run, index);
 	if (!process)
 		return &vds_enomem;
-	if (!process->selected)
-		return NULL;
 	struct vds_error *err = find_in_process(run, ctx, process);
-	return err ? err : find_in_images(run, ctx, process);
+	if (!err && process->selected)
+		err = find_in_images(run, ctx, process);
+	return err;
 }
 
 static struct vds_error *run_findings(struct vds_run *run,
 				      const struct vds_process *process)
 {
 	struct scene scene = {0};
-	struct vds_sharing_options how = {.verify = VDS_VERIFY_PTE,
+	/* Page tables are asked about what is found, not about all there is. */
+	struct vds_sharing_options how = {.verify = VDS_VERIFY_NONE,
 					  .read = VDS_SOURCES_CHEAP};
 	(void)process;
 	struct vds_error *err = vds_rules_load(
@@ -342,6 +343,8 @@ static struct vds_error *run_findings(struct vds_run *run,
 		err = who_load(run, &scene.who);
 	if (!err)
 		err = find_twins(run, &scene);
+	if (!err)
+		err = frame_search_begin(run, &scene);
 	if (!err)
 		err = vds_parallel(run, scene.sharing->num_groups,
 				   look_at_group, &scene);

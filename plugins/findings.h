@@ -8,6 +8,7 @@
 #include <vadose/record.h>
 #include <vadose/rule.h>
 #include <vadose/sharing.h>
+#include <vadose/table.h>
 
 #define MAX_REASONS 8
 #define MAX_EVIDENCE 8
@@ -42,6 +43,7 @@ struct who {
 	const char *container;	/* AppContainer's SID; NULL = none or unknown */
 	enum vds_why container_why;
 	bool container_known;	/* there is none, or we know which */
+	uint32_t side;		/* alike: no boundary lies between them */
 	bool cloned;		/* EPROCESS.CloneRoot: it took part in a fork */
 	const uint64_t *starts;	/* start addresses of threads, none is 0 */
 	size_t num_starts;
@@ -61,6 +63,7 @@ struct scene {
 	const struct who *who;	/* by index in the process table */
 	const struct twin *twins;	/* by control area */
 	size_t num_twins;
+	struct frame_search *frames;	/* what find_same_frames() is about */
 };
 
 /* Begins a finding of the rule; false if the rule is switched off. */
@@ -129,7 +132,10 @@ static inline uint64_t le64(const uint8_t *p)
 /* Rules about sections: once per group of views. */
 struct vds_error *find_in_group(struct vds_run *run, const struct scene *scene,
 				size_t group);
-/* Rules about what a process maps, and about the process itself. */
+/*
+ * Rules about the private memory of a process, and about the process itself; and
+ * what find_same_frames() has to know of it, also if it isn't selected.
+ */
 struct vds_error *find_in_process(struct vds_run *run,
 				  const struct scene *scene,
 				  const struct vds_process *process);
@@ -141,7 +147,33 @@ struct vds_error *find_in_images(struct vds_run *run,
 /* Rules about a section as a whole: each that any source knows. */
 struct vds_error *find_in_section(struct vds_run *run,
 				  const struct scene *scene, size_t index);
-/* Rules that look at all processes at once. */
+/*
+ * One process's part of the search for frames that memory of no section shares:
+ * for whoever walks its VADs, since a look at each page table is dear.
+ */
+struct frame_walk {
+	struct vds_run *run;
+	const struct frame_search *search;
+	const struct vds_process *process;
+	const struct vds_vad *vad;
+	struct frames *frames;
+	bool idle;	/* none of the process's are asked for */
+	bool nomem;
+};
+
+/* Sets scene->frames. */
+struct vds_error *frame_search_begin(struct vds_run *run, struct scene *scene);
+void frame_walk_init(struct frame_walk *walk, struct vds_run *run,
+		     const struct scene *scene,
+		     const struct vds_process *process);
+/* Is each entry of the VAD's page tables to be given to frame_walk_visit()? */
+bool frame_walk_enter(struct frame_walk *walk, const struct vds_vad *vad);
+/* False: no more of them. */
+bool frame_walk_visit(struct frame_walk *walk,
+		      const struct vds_table_entry *entry);
+/* After the last VAD. */
+struct vds_error *frame_walk_finish(struct frame_walk *walk);
+/* Rules that look at all processes at once, after find_in_process() of each. */
 struct vds_error *find_same_frames(struct vds_run *run,
 				   const struct scene *scene);
 

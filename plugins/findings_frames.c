@@ -84,24 +84,13 @@ struct frames {
 	size_t count, cap;
 };
 
-struct search {
-	const struct scene *scene;
+struct frame_search {
 	const struct vds_pfn_index *index;
 	struct frames *frames;	/* by process */
 	uint64_t kuser;		/* its frame, or 0 */
 };
 
-/* One VAD that is being walked. */
-struct walk {
-	struct vds_run *run;
-	const struct search *search;
-	const struct vds_process *process;
-	const struct vds_vad *vad;
-	struct frames *frames;
-	bool nomem;
-};
-
-static void add_frame(struct walk *w, struct frame frame)
+static void add_frame(struct frame_walk *w, struct frame frame)
 {
 	struct frames *f = w->frames;
 	if (f->count == f->cap) {
@@ -120,7 +109,7 @@ static void add_frame(struct walk *w, struct frame frame)
 }
 
 /* The process that the PFN database gives the page to, if it has it indeed. */
-static void add_owner(struct walk *w, const struct vds_pfn *pfn, uint64_t pa)
+static void add_owner(struct frame_walk *w, const struct vds_pfn *pfn, uint64_t pa)
 {
 	struct vds_page_owner owner;
 	struct vds_translation t;
@@ -140,9 +129,8 @@ static void add_owner(struct walk *w, const struct vds_pfn *pfn, uint64_t pa)
 				    .executable = t.executable});
 }
 
-static bool visit(void *ctx, const struct vds_table_entry *e)
+bool frame_walk_visit(struct frame_walk *w, const struct vds_table_entry *e)
 {
-	struct walk *w = ctx;
 	struct vds_pfn pfn;
 	if (e->why || !e->valid)
 		return true;
@@ -152,9 +140,9 @@ static bool visit(void *ctx, const struct vds_table_entry *e)
 	if (plain && pfn.pte_frame == e->entry_pa / PAGE)
 		return true;
 	add_frame(w, (struct frame){
-		.pa = e->pa, .va = e->va, .node = w->vad->node,
+		.pa = e->pa, .va = e->va, .node = w->vad ? w->vad->node : 0,
 		.process = (uint32_t)w->process->index,
-		.type = (uint8_t)w->vad->type,
+		.type = (uint8_t)(w->vad ? w->vad->type : VDS_VAD_NONE),
 		.writable = e->writable, .executable = e->executable});
 	if (plain && pfn.pte_frame)
 		add_owner(w, &pfn, e->pa);
@@ -171,27 +159,35 @@ static bool is_of_no_section(const struct vds_vad *vad)
 	       vad->type == VDS_VAD_ROTATE_PHYSICAL;
 }
 
-static struct vds_error *collect(struct vds_run *run, size_t index, void *ctx)
+void frame_walk_init(struct frame_walk *w, struct vds_run *run,
+		     const struct scene *scene, const struct vds_process *p)
 {
-	const struct search *search = ctx;
-	const struct vds_process *p = vds_process_at(run, index);
-	struct walk w = {.run = run, .search = search, .process = p,
-			 .frames = &search->frames[index]};
-	if (!p || p->exited || p->kind == VDS_PROCESS_SYSTEM)
-		return p ? NULL : &vds_enomem;
-	struct vds_vad_iter *it = vds_vad_iterate(p);
-	while ((w.vad = vds_vad_next(it)) && w.frames->count < MAX_FRAMES &&
-	       !w.nomem) {
-		if (is_of_no_section(w.vad))
-			vds_tables_walk(p, w.vad->start, w.vad->end, visit,
-					&w);
-	}
-	const struct vds_vad none = {0};
-	w.vad = &none;
-	if (!w.nomem)
-		vds_tables_walk(p, KUSER_OF_PROCESS,
-				KUSER_OF_PROCESS + PAGE - 1, visit, &w);
-	return w.nomem ? &vds_enomem : NULL;
+	*w = (struct frame_walk){
+		.run = run, .search = scene->frames, .process = p,
+		.frames = &scene->frames->frames[p->index],
+		.idle = p->exited || p->kind == VDS_PROCESS_SYSTEM,
+	};
+}
+
+bool frame_walk_enter(struct frame_walk *w, const struct vds_vad *vad)
+{
+	w->vad = vad;
+	return !w->idle && !w->nomem && w->frames->count < MAX_FRAMES &&
+	       is_of_no_section(vad);
+}
+
+static bool visit(void *ctx, const struct vds_table_entry *e)
+{
+	return frame_walk_visit(ctx, e);
+}
+
+struct vds_error *frame_walk_finish(struct frame_walk *w)
+{
+	w->vad = NULL;
+	if (!w->idle && !w->nomem)
+		vds_tables_walk(w->process, KUSER_OF_PROCESS,
+				KUSER_OF_PROCESS + PAGE - 1, visit, w);
+	return w->nomem ? &vds_enomem : NULL;
 }
 
 static int compare_frames(const void *pa, const void *pb)
@@ -218,26 +214,27 @@ static bool has_type(const struct frame *frames, size_t n,
 }
 
 static enum cause cause_of_prototype(struct vds_run *run,
-				     const struct search *s,
+				     const struct scene *scene,
 				     const struct vds_pfn *pfn,
 				     const struct frame *frames, size_t n)
 {
 	struct vds_page_owner owner;
-	vds_pfn_owner(run, s->index, pfn, &owner);
+	vds_pfn_owner(run, scene->frames->index, pfn, &owner);
 	if (owner.control_area)
 		return CAUSE_SECTION;
 	for (size_t i = 0; i < n; i++) {
-		if (!s->scene->who[frames[i].process].cloned)
+		if (!scene->who[frames[i].process].cloned)
 			return CAUSE_COMBINED;
 	}
 	return CAUSE_CLONE;
 }
 
-static enum cause cause_of(struct vds_run *run, const struct search *s,
+static enum cause cause_of(struct vds_run *run, const struct scene *scene,
 			   const struct vds_pfn *pfn, bool has_pfn,
 			   const struct frame *frames, size_t n)
 {
-	if (s->kuser && frames->pa == s->kuser)
+	uint64_t kuser = scene->frames->kuser;
+	if (kuser && frames->pa == kuser)
 		return CAUSE_KUSER;
 	if (has_type(frames, n, VDS_VAD_DEVICE_PHYSICAL))
 		return has_pfn ? CAUSE_MDL : CAUSE_DEVICE;
@@ -248,7 +245,7 @@ static enum cause cause_of(struct vds_run *run, const struct search *s,
 	if (has_type(frames, n, VDS_VAD_ROTATE_PHYSICAL))
 		return CAUSE_ROTATE;
 	return has_pfn && pfn->prototype ?
-		       cause_of_prototype(run, s, pfn, frames, n) :
+		       cause_of_prototype(run, scene, pfn, frames, n) :
 		       CAUSE_UNKNOWN;
 }
 
@@ -274,14 +271,14 @@ static void add_peer(struct tally *t, uint32_t process)
 }
 
 /* The frame that @frames, of @n entries, have in common. */
-static void count_frame(struct vds_run *run, const struct search *s,
+static void count_frame(struct vds_run *run, const struct scene *scene,
 			const struct frame *frames, size_t n,
 			struct tally *tallies)
 {
 	const struct vds_process *any = vds_process_at(run, 0);
 	struct vds_pfn pfn = {0};
 	bool has_pfn = any && !vds_pfn_at(any, frames->pa / PAGE, &pfn);
-	enum cause cause = cause_of(run, s, &pfn, has_pfn, frames, n);
+	enum cause cause = cause_of(run, scene, &pfn, has_pfn, frames, n);
 	struct tally *t = &tallies[frames->process * NUM_CAUSES + cause];
 	uint32_t last = frames->process;
 	size_t writers = frames->writable, processes = 1;
@@ -349,7 +346,7 @@ static struct vds_error *report(struct vds_run *run, const struct scene *scene,
 }
 
 static struct vds_error *report_all(struct vds_run *run,
-				    const struct search *s,
+				    const struct scene *scene,
 				    const struct frame *list, size_t count)
 {
 	size_t n = vds_num_processes(run);
@@ -360,44 +357,48 @@ static struct vds_error *report_all(struct vds_run *run,
 		for (end = i + 1; end < count && list[end].pa == list[i].pa;)
 			end++;
 		if (list[end - 1].process != list[i].process)
-			count_frame(run, s, list + i, end - i, tallies);
+			count_frame(run, scene, list + i, end - i, tallies);
 	}
 	for (size_t i = 0; !err && i < n * NUM_CAUSES; i++) {
 		if (tallies[i].pages)
-			err = report(run, s->scene, &tallies[i],
+			err = report(run, scene, &tallies[i],
 				     (enum cause)(i % NUM_CAUSES));
 	}
 	return err;
+}
+
+struct vds_error *frame_search_begin(struct vds_run *run, struct scene *scene)
+{
+	struct frame_search *s = vds_alloc(run, 1, sizeof(*s));
+	struct vds_translation t;
+	if (!s)
+		return &vds_enomem;
+	vds_translate(run, NULL, KUSER, &t);
+	if (!t.why)
+		s->kuser = t.pa & ~(uint64_t)(PAGE - 1);
+	s->frames = vds_alloc(run, vds_num_processes(run) + 1,
+			      sizeof(*s->frames));
+	scene->frames = s;
+	return s->frames ? vds_pfn_index_load(run, &s->index) : &vds_enomem;
 }
 
 struct vds_error *find_same_frames(struct vds_run *run,
 				   const struct scene *scene)
 {
 	size_t n = vds_num_processes(run), count = 0;
-	struct search s = {.scene = scene};
-	struct vds_translation t;
-	vds_translate(run, NULL, KUSER, &t);
-	if (!t.why)
-		s.kuser = t.pa & ~(uint64_t)(PAGE - 1);
-	s.frames = vds_alloc(run, n + 1, sizeof(*s.frames));
-	struct vds_error *err = s.frames ? vds_pfn_index_load(run, &s.index) :
-					   &vds_enomem;
-	if (!err)
-		err = vds_parallel(run, n, collect, &s);
-	if (err)
-		return err;
+	const struct frames *frames = scene->frames->frames;
 	for (size_t i = 0; i < n; i++)
-		count += s.frames[i].count;
+		count += frames[i].count;
 	struct frame *list = vds_alloc(run, count + 1, sizeof(*list));
 	if (!list)
 		return &vds_enomem;
 	count = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (s.frames[i].count)
-			memcpy(list + count, s.frames[i].list,
-			       s.frames[i].count * sizeof(*list));
-		count += s.frames[i].count;
+		if (frames[i].count)
+			memcpy(list + count, frames[i].list,
+			       frames[i].count * sizeof(*list));
+		count += frames[i].count;
 	}
 	qsort(list, count, sizeof(*list), compare_frames);
-	return report_all(run, &s, list, count);
+	return report_all(run, scene, list, count);
 }

@@ -14,6 +14,7 @@ struct look {
 	const struct vds_share_group *group;
 	const struct vds_section *section;	/* NULL: not known */
 	struct rights *rights;	/* by view of the group */
+	bool graded;		/* the group was */
 };
 
 struct rights {
@@ -130,9 +131,28 @@ static bool same_folder(const struct vds_process *a,
 	       strrchr(b->path, '\\') == b->path + len;
 }
 
+/*
+ * Do page tables prove that both views share? Asked about what is found only:
+ * it costs a look at the page tables of all views.
+ */
+static struct vds_error *add_proof(struct finding *f, struct look *l,
+				   const struct vds_view *a,
+				   const struct vds_view *b)
+{
+	const struct vds_sharing *sharing = l->scene->sharing;
+	size_t index = (size_t)(l->group - sharing->groups);
+	struct vds_error *err = l->graded ? NULL :
+		vds_share_group_grade(l->run, sharing, index);
+	l->graded = true;
+	if (!err && l->group->grade == VDS_GRADE_HARDWARE && a->proven &&
+	    b->proven)
+		finding_add(f, "proven", "page tables of both prove it");
+	return err;
+}
+
 /* What two views of one section have against them, beyond the rule. */
-static void add_pair(struct finding *f, const struct look *l, size_t i,
-		     size_t k)
+static struct vds_error *add_pair(struct finding *f, struct look *l, size_t i,
+				  size_t k)
 {
 	const struct vds_view *a = view_at(l, i), *b = view_at(l, k);
 	const struct vds_process *p = process_of(l, i), *q = process_of(l, k);
@@ -162,8 +182,7 @@ static void add_pair(struct finding *f, const struct look *l, size_t i,
 			finding_add(f, "same_folder",
 				    "programs of one folder");
 	}
-	if (l->group->grade == VDS_GRADE_HARDWARE && a->proven && b->proven)
-		finding_add(f, "proven", "page tables of both prove it");
+	return add_proof(f, l, a, b);
 }
 
 static const char *name_of(const struct vds_process *p)
@@ -198,17 +217,18 @@ static size_t find_writer(const struct look *l, size_t than, bool executes)
 }
 
 /* One writes, another executes. Where both may do both: see rwx_shared(). */
-static struct vds_error *writer_and_runner(const struct look *l, size_t i)
+static struct vds_error *writer_and_runner(struct look *l, size_t i)
 {
 	const struct vds_view *view = view_at(l, i);
-	size_t k = find_writer(l, i, false);
+	size_t k = l->rights[i].executes ? find_writer(l, i, false) : NO_VIEW;
 	struct finding f;
-	if (!l->rights[i].executes || k == NO_VIEW ||
-	    (l->rights[i].writes && l->rights[k].executes) ||
+	if (k == NO_VIEW || (l->rights[i].writes && l->rights[k].executes) ||
 	    !finding_init(&f, l->scene, "rw-here-rx-there"))
 		return NULL;
 	const struct vds_process *w = process_of(l, k);
-	add_pair(&f, l, i, k);
+	struct vds_error *err = add_pair(&f, l, i, k);
+	if (err)
+		return err;
 	if (l->rights[i].changed)
 		finding_add(&f, "made_executable",
 			    "it was made executable after it was mapped");
@@ -228,15 +248,17 @@ static bool made_it(const struct look *l, const struct vds_process *p)
 	       p->pid == l->section->creator_pid;
 }
 
-static struct vds_error *rwx_shared(const struct look *l, size_t i)
+static struct vds_error *rwx_shared(struct look *l, size_t i)
 {
 	struct finding f;
-	size_t k = find_writer(l, i, true);
-	if (!l->rights[i].writes || !l->rights[i].executes || k == NO_VIEW ||
-	    made_it(l, process_of(l, i)) ||
+	size_t k = l->rights[i].writes && l->rights[i].executes ?
+			   find_writer(l, i, true) : NO_VIEW;
+	if (k == NO_VIEW || made_it(l, process_of(l, i)) ||
 	    !finding_init(&f, l->scene, "rwx-shared"))
 		return NULL;
-	add_pair(&f, l, i, k);
+	struct vds_error *err = add_pair(&f, l, i, k);
+	if (err)
+		return err;
 	f.message = vds_sprintf(
 		l->run, "%zu processes share memory that may be written and executed",
 		l->group->num_processes);
@@ -259,12 +281,36 @@ static unsigned int boundaries(const struct look *l, size_t i, size_t k)
 #define MAX_WRITERS 64
 
 /*
+ * The first writer of each side of all boundaries; those that made the section
+ * don't count without @makers.
+ */
+static size_t first_of_sides(const struct look *l, const size_t *writers,
+			     size_t n, bool makers, size_t *ret)
+{
+	size_t count = 0, k;
+	for (size_t i = 0; i < n; i++) {
+		const struct vds_process *p = process_of(l, writers[i]);
+		uint32_t side = l->scene->who[p->index].side;
+		for (k = 0; k < count; k++) {
+			p = process_of(l, ret[k]);
+			if (l->scene->who[p->index].side == side)
+				break;
+		}
+		if (k == count &&
+		    (makers || !made_it(l, process_of(l, writers[i]))))
+			ret[count++] = writers[i];
+	}
+	return count;
+}
+
+/*
  * Both write, over a boundary: one row a section, about the pair with most
  * boundaries between it, and of that about who did not make the section.
  */
-static struct vds_error *cross_boundary(const struct look *l)
+static struct vds_error *cross_boundary(struct look *l)
 {
 	size_t writers[MAX_WRITERS], n = 0, best_i = 0, best_k = 0;
+	size_t here[MAX_WRITERS], there[MAX_WRITERS];
 	unsigned int most = 0;
 	struct finding f;
 	if (!finding_init(&f, l->scene, "cross-boundary-writable"))
@@ -275,16 +321,16 @@ static struct vds_error *cross_boundary(const struct look *l)
 		    !vds_rule_excepts(f.rule, p->path))
 			writers[n++] = i;
 	}
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < n; k++) {
-			unsigned int count = boundaries(l, writers[i],
-							writers[k]);
-			if (count <= most ||
-			    made_it(l, process_of(l, writers[i])))
+	size_t num_here = first_of_sides(l, writers, n, false, here);
+	size_t num_there = first_of_sides(l, writers, n, true, there);
+	for (size_t i = 0; i < num_here; i++) {
+		for (size_t k = 0; k < num_there; k++) {
+			unsigned int count = boundaries(l, here[i], there[k]);
+			if (count <= most)
 				continue;
 			most = count;
-			best_i = writers[i];
-			best_k = writers[k];
+			best_i = here[i];
+			best_k = there[k];
 		}
 	}
 	if (!most)
@@ -292,7 +338,9 @@ static struct vds_error *cross_boundary(const struct look *l)
 	const struct vds_process *q = process_of(l, best_k);
 	enum naming naming = naming_of(l);
 	const struct vds_process *p = process_of(l, best_i);
-	add_pair(&f, l, best_i, best_k);
+	struct vds_error *err = add_pair(&f, l, best_i, best_k);
+	if (err)
+		return err;
 	if (is_windows_program(p) && is_windows_program(q))
 		finding_add(&f, "windows_programs",
 			    "both are programs of Windows");
@@ -361,7 +409,7 @@ static struct vds_error *unaccounted(const struct look *l,
 }
 
 /* Memory of which one process may write what another executes. */
-static struct vds_error *look_at_memory(const struct look *l)
+static struct vds_error *look_at_memory(struct look *l)
 {
 	struct vds_error *err = NULL;
 	for (size_t i = 0; !err && i < l->group->num_views; i++) {

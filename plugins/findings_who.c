@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who processes run as, by their tokens, and where their threads began. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "findings.h"
@@ -168,12 +169,85 @@ static struct vds_error *load_one(struct vds_run *run, size_t index, void *ctx)
 	return read_threads(run, p, who);
 }
 
+/* Levels are 0x1000 apart; what lies between is a shade of the lower one. */
+static uint32_t level_of(const struct who *who)
+{
+	return who->level >> 12;
+}
+
+/* A process, to be sorted by all that makes a boundary. */
+struct place {
+	const struct vds_process *process;
+	struct who *who;
+};
+
+static int compare_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* What isn't known comes first, and is alike. */
+static int compare_known(bool a, bool b)
+{
+	return (int)a - (int)b;
+}
+
+static int compare_containers(const struct who *a, const struct who *b)
+{
+	int c = compare_known(a->container_known, b->container_known);
+	if (c || !a->container_known)
+		return c;
+	c = compare_known(a->container, b->container);
+	return c || !a->container ? c : strcmp(a->container, b->container);
+}
+
+static int compare_sides(const void *pa, const void *pb)
+{
+	const struct place *x = pa, *y = pb;
+	const struct who *a = x->who, *b = y->who;
+	int c = compare_known(!x->process->session_why,
+			      !y->process->session_why);
+	if (!c && !x->process->session_why)
+		c = compare_u32(x->process->session, y->process->session);
+	if (!c)
+		c = compare_known(!a->user_why, !b->user_why);
+	if (!c && !a->user_why)
+		c = strcmp(a->user, b->user);
+	if (!c)
+		c = compare_known(!a->level_why, !b->level_why);
+	if (!c && !a->level_why)
+		c = compare_u32(level_of(a), level_of(b));
+	return c ? c : compare_containers(a, b);
+}
+
+/* Numbers the sides, so that views need not be compared with each other. */
+static struct vds_error *number_sides(struct vds_run *run, struct who *who,
+				      size_t n)
+{
+	struct place *places = vds_alloc(run, n + 1, sizeof(*places));
+	if (!places)
+		return &vds_enomem;
+	for (size_t i = 0; i < n; i++) {
+		places[i] = (struct place){vds_process_at(run, i), &who[i]};
+		if (!places[i].process)
+			return &vds_enomem;
+	}
+	qsort(places, n, sizeof(*places), compare_sides);
+	for (size_t i = 1; i < n; i++)
+		places[i].who->side =
+			places[i - 1].who->side +
+			(compare_sides(&places[i - 1], &places[i]) != 0);
+	return NULL;
+}
+
 struct vds_error *who_load(struct vds_run *run, const struct who **ret)
 {
 	size_t n = vds_num_processes(run);
 	struct who *who = vds_alloc(run, n + 1, sizeof(*who));
 	struct vds_error *err = who ? vds_parallel(run, n, load_one, who) :
 				      &vds_enomem;
+	if (!err)
+		err = number_sides(run, who, n);
 	if (!err)
 		*ret = who;
 	return err;
@@ -184,11 +258,6 @@ bool other_user(const struct who *a, const struct who *b)
 	return !a->user_why && !b->user_why && strcmp(a->user, b->user);
 }
 
-/* Levels are 0x1000 apart; what lies between is a shade of the lower one. */
-static uint32_t level_of(const struct who *who)
-{
-	return who->level >> 12;
-}
 
 bool other_integrity(const struct who *a, const struct who *b)
 {
