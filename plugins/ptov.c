@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ptov: every virtual address that leads to a physical one: in the user space of
- * each process and in the kernel's. By the page tables (valid entries and pages
- * in transition), through prototype PTEs that entries name, and, where the PFN
- * database says whose prototype the frame belongs to, in views that haven't
- * touched the page yet. The page tables' own map of themselves is left out.
+ * each process, in the kernel's, and in the parts of kernel space that are not the
+ * same for all (a session's, a process's own). By the page tables (valid entries
+ * and pages in transition), through prototype PTEs that entries name, and, where
+ * the PFN database says whose prototype the frame belongs to, in views that
+ * haven't touched the page yet. A page table is found where the tables map
+ * themselves.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +15,18 @@
 #include <vadose/page.h>
 #include <vadose/pfn.h>
 #include <vadose/plugin.h>
+#include <vadose/record.h>
 #include <vadose/table.h>
 
 #define USER_END UINT64_C(0x00ffffffffffffff)
 #define KERNEL_START UINT64_C(0xff00000000000000)
 #define PAGE UINT64_C(4096)
+/* Entries of a page table (Intel SDM vol. 3A, 4.5). */
+#define ENTRIES 512
+#define FRAME UINT64_C(0x000ffffffffff000)
+#define PRESENT 1
+#define WRITE 2
+#define NX (UINT64_C(1) << 63)
 
 enum {
 	PA,
@@ -44,7 +53,7 @@ static const struct vds_column columns[] = {
 	[SPACE] = {"mapping.space", VDS_KIND_STR, 0, "Space", NULL,
 		   "user, kernel", NULL},
 	[PID] = {"process.pid", VDS_KIND_INT, VDS_COLUMN_KEY, "PID", NULL,
-		 "whose address space; System for the kernel's", "process.pid"},
+		 "whose address space; System for the kernel's; of a session's part of it, the first process there", "process.pid"},
 	[NAME] = VDS_COL_PROCESS(0),
 	[EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY | VDS_COLUMN_WIDE),
 	[VIA] = {"mapping.via", VDS_KIND_STR, 0, "Via", NULL,
@@ -85,6 +94,10 @@ struct search {
 	size_t num_hits, cap;
 	struct vds_vad vad;	/* the last one that was looked up */
 	bool has_vad;
+	/* The top table's entry that leads to itself; ENTRIES: it has none. */
+	unsigned int self;
+	uint64_t self_entry;
+	uint64_t last_table;	/* the last one whose own address was looked for */
 	struct vds_error *err;
 };
 
@@ -116,6 +129,16 @@ static const struct vds_vad *vad_of(struct search *s, uint64_t va)
 	return s->has_vad ? &s->vad : NULL;
 }
 
+static bool is_known(const struct search *s, size_t count, uint64_t pa,
+		     uint64_t va)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (s->hits[i].va == va && s->hits[i].pa == pa)
+			return true;
+	}
+	return false;
+}
+
 /* Entries that name no frame may still lead to one. */
 static bool visit_software(struct search *s,
 			   const struct vds_table_entry *entry)
@@ -141,10 +164,67 @@ static bool visit_software(struct search *s,
 	return true;
 }
 
+/*
+ * Where the page tables map the entry at @level for @va: the entry that leads to
+ * the top table makes of each table a page. The address of the PTE of an address,
+ * taken once a level, is that of the entry above.
+ */
+static uint64_t entry_address(const struct search *s, unsigned int levels,
+			      unsigned int level, uint64_t va)
+{
+	unsigned int bits = 12 + 9 * levels;
+	uint64_t mask = (UINT64_C(1) << bits) - 1;
+	uint64_t base = (uint64_t)s->self << (bits - 9);
+
+	for (; level; level--)
+		va = base | ((va & mask) >> 9 & ~UINT64_C(7));
+	return va | ~mask;
+}
+
+/* The tables that lead to @entry are pages too. */
+static bool visit_tables(struct search *s, const struct vds_table_entry *entry)
+{
+	struct vds_translation t;
+	uint64_t table = entry->entry_pa & FRAME;
+
+	if (s->self == ENTRIES || table == s->last_table)
+		return true;
+	s->last_table = table;
+	vds_translate(s->run, s->process, entry->va, &t);
+	for (size_t k = 0; k < t.num_entries; k++) {
+		uint64_t va = entry_address(s, t.entries[0].level,
+					    t.entries[k].level, entry->va) &
+			      ~(PAGE - 1);
+		/* What maps the table: the entry that leads to it. */
+		uint64_t above = k ? t.entries[k - 1].entry : s->self_entry;
+
+		for (size_t i = 0; i < s->num_targets; i++) {
+			uint64_t pa = s->targets[i];
+			struct hit hit = {
+				.pa = pa, .va = va | (pa & (PAGE - 1)),
+				.page_size = PAGE, .entry = above,
+				.via = VDS_VIA_HARDWARE,
+				.state = VDS_PAGE_PRESENT,
+				.writable = above & s->self_entry & WRITE,
+				.executable = !((above | s->self_entry) & NX),
+			};
+
+			if (!t.entries[k].why && above & PRESENT &&
+			    (pa & FRAME) == (t.entries[k].pa & FRAME) &&
+			    !is_known(s, s->num_hits, pa, hit.va) &&
+			    !add(s, &hit))
+				return false;
+		}
+	}
+	return true;
+}
+
 static bool visit(void *ctx, const struct vds_table_entry *entry)
 {
 	struct search *s = ctx;
 
+	if (!visit_tables(s, entry))
+		return false;
 	if (entry->why)
 		return true;
 	if (!entry->resident)
@@ -168,15 +248,6 @@ static bool visit(void *ctx, const struct vds_table_entry *entry)
 	return true;
 }
 
-static bool is_known(const struct search *s, size_t count, uint64_t va)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (s->hits[i].va == va)
-			return true;
-	}
-	return false;
-}
-
 /* Views over the prototype PTE at @proto, which leads to @pa. */
 static bool find_views(struct search *s, uint64_t pa, uint64_t proto)
 {
@@ -196,7 +267,7 @@ static bool find_views(struct search *s, uint64_t pa, uint64_t proto)
 		hit.va = vad->start +
 			 (proto - vad->first_prototype_pte) / 8 * PAGE +
 			 (pa & (PAGE - 1));
-		if (is_known(s, known, hit.va))
+		if (is_known(s, known, pa, hit.va))
 			continue;
 		vds_page_at(s->process, vad, hit.va, &page);
 		hit.via = page.via;
@@ -264,6 +335,131 @@ static struct vds_error *emit(struct search *s, const struct hit *hit)
 	return vds_emit(s->run, row);
 }
 
+/* The upper half of a top table: the kernel, as one process sees it. */
+static bool read_top(struct vds_run *run, const struct vds_process *process,
+		     uint64_t *ret)
+{
+	uint8_t raw[ENTRIES * 8];
+
+	if (vds_physical_read(run, process->dtb & FRAME, raw, sizeof(raw)))
+		return false;
+	for (size_t i = 0; i < ENTRIES; i++) {
+		ret[i] = 0;
+		for (size_t k = 8; k-- > 0;)
+			ret[i] = ret[i] << 8 | raw[8 * i + k];
+	}
+	return true;
+}
+
+/* A part of kernel space that isn't what the first process sees there. */
+struct own_part {
+	size_t process;
+	unsigned int slot;	/* of the top table */
+	uint64_t entry;
+};
+
+struct own_parts {
+	struct search search;
+	size_t viewer;		/* by whom the kernel is seen */
+	struct own_part *list;	/* by process */
+	size_t count;
+};
+
+/* Those of one session see the same: the first of them stands for all. */
+static bool is_listed(const struct own_parts *parts, unsigned int slot,
+		      uint64_t entry)
+{
+	for (size_t i = parts->count; i-- > 0;) {
+		if (parts->list[i].slot == slot &&
+		    (parts->list[i].entry & FRAME) == (entry & FRAME))
+			return true;
+	}
+	return false;
+}
+
+/* Each may have this many; Windows has two or three. */
+#define MAX_PARTS 16
+
+static struct vds_error *find_own_parts(struct vds_run *run,
+					struct own_parts *parts)
+{
+	uint64_t common[ENTRIES], top[ENTRIES];
+	size_t count = vds_num_processes(run);
+
+	parts->list = vds_alloc(run, count * MAX_PARTS + 1,
+				sizeof(*parts->list));
+	if (!parts->list)
+		return &vds_enomem;
+	/* System, as a rule. */
+	for (parts->viewer = 0; parts->viewer < count; parts->viewer++) {
+		const struct vds_process *process =
+			vds_process_at(run, parts->viewer);
+
+		if (process && read_top(run, process, common))
+			break;
+	}
+	for (size_t p = parts->viewer + 1; p < count; p++) {
+		const struct vds_process *process = vds_process_at(run, p);
+		size_t first = parts->count;
+
+		if (!process)
+			return &vds_enomem;
+		if (!process->selected || !read_top(run, process, top))
+			continue;
+		for (unsigned int i = ENTRIES / 2; i < ENTRIES; i++) {
+			/* Not the entry that leads to the table itself. */
+			if (!(top[i] & PRESENT) ||
+			    (top[i] & FRAME) == (common[i] & FRAME) ||
+			    (top[i] & FRAME) == (process->dtb & FRAME) ||
+			    parts->count - first == MAX_PARTS ||
+			    is_listed(parts, i, top[i]))
+				continue;
+			parts->list[parts->count++] =
+				(struct own_part){p, i, top[i]};
+		}
+	}
+	return NULL;
+}
+
+static void find_self(struct search *s)
+{
+	uint64_t top[ENTRIES];
+
+	s->self = ENTRIES;
+	if (!read_top(s->run, s->process, top))
+		return;
+	for (unsigned int i = ENTRIES / 2; i < ENTRIES; i++) {
+		if (top[i] & PRESENT &&
+		    (top[i] & FRAME) == (s->process->dtb & FRAME)) {
+			s->self = i;
+			s->self_entry = top[i];
+			return;
+		}
+	}
+}
+
+static void search_own_parts(struct search *s, const struct own_parts *parts,
+			     size_t process)
+{
+	struct vds_translation t;
+	unsigned int shift;
+
+	/* How many levels there are. */
+	vds_translate(s->run, s->process, UINT64_MAX, &t);
+	if (!t.num_entries || t.entries[0].level < 4)
+		return;
+	shift = 12 + 9 * (t.entries[0].level - 1);
+	for (size_t i = 0; !s->err && i < parts->count; i++) {
+		uint64_t first = ~((UINT64_C(1) << (shift + 9)) - 1) |
+				 (uint64_t)parts->list[i].slot << shift;
+
+		if (parts->list[i].process == process)
+			vds_tables_walk(s->process, first,
+					first + (UINT64_C(1) << shift) - 1,
+					visit, s);
+	}
+}
+
 static struct vds_error *search_user(struct search *s)
 {
 	vds_tables_walk(s->process, 0, USER_END, visit, s);
@@ -277,24 +473,31 @@ static struct vds_error *search_user(struct search *s)
 	return s->err;
 }
 
-/* Index 0 is the kernel, by the first process; the others are processes. */
+/* Index 0 is the kernel, as one process sees it; the others are processes. */
 static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 {
-	struct search s = *(const struct search *)ctx;
+	const struct own_parts *parts = ctx;
+	struct search s = parts->search;
 	struct vds_error *err;
 
 	s.run = run;
-	s.process = vds_process_at(run, index ? index - 1 : 0);
+	if (!index && parts->viewer == vds_num_processes(run))
+		return NULL;
+	s.process = vds_process_at(run, index ? index - 1 : parts->viewer);
 	if (!s.process)
 		return &vds_enomem;
 	if (!s.process->selected)
 		return NULL;
+	find_self(&s);
 	if (!index) {
 		vds_tables_walk(s.process, KERNEL_START, UINT64_MAX, visit,
 				&s);
 		err = s.err;
 	} else {
 		err = search_user(&s);
+		if (!err)
+			search_own_parts(&s, parts, index - 1);
+		err = err ? err : s.err;
 	}
 	if (s.num_hits)
 		qsort(s.hits, s.num_hits, sizeof(*s.hits), compare);
@@ -306,18 +509,22 @@ static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 static struct vds_error *run_ptov(struct vds_run *run,
 				  const struct vds_process *process)
 {
-	struct search s = {0};
+	struct own_parts parts = {0};
+	struct vds_error *err;
 
 	(void)process;
 	if (!vds_num_processes(run))
 		return NULL;
-	s.targets = vds_option_uints(run, "pa", &s.num_targets);
-	return vds_parallel(run, vds_num_processes(run) + 1, search, &s);
+	parts.search.targets = vds_option_uints(run, "pa",
+						&parts.search.num_targets);
+	err = find_own_parts(run, &parts);
+	return err ? err : vds_parallel(run, vds_num_processes(run) + 1,
+					search, &parts);
 }
 
 VDS_PLUGIN(ptov) = {
 	VDS_PLUGIN_HEADER(ptov),
-	.version = "1.0.0",
+	.version = "1.1.0",
 	.summary = "every virtual address that leads to a physical one",
 	.record = "mapping",
 	.scope = VDS_ONCE,
