@@ -177,29 +177,30 @@ static uint64_t private_pte(struct world *w, struct view *v, uint32_t page,
 			    char *state)
 {
 	uint64_t va = v->start + page * VDS_PAGE_SIZE;
+	uint32_t prot = page_prot(v, page);
 
 	switch (*state) {
 	case 'V':
 		return pte_hardware(w, v->at_frame && !page
 				    ? common_page(w, v, va)
 				    : private_page(w, v->process, va, 'V',
-						   v->prot),
-				    page_prot(v, page), true, !v->combined);
+						   prot),
+				    prot, true, !v->combined);
 	case 'T':
 		return pte_transition(w, private_page(w, v->process, va, 'T',
-						      v->prot), v->prot);
+						      prot), prot);
 	case 'U':	/* the page that user and kernel share */
 		mem_frame(w, w->kuser_pfn)->share++;
 		return pte_hardware(w, w->kuser_pfn, PROT_READONLY, true,
 				    false);
 	case 'F':
-		return pte_soft(w, 0, 0x2000 + page, v->prot);
+		return pte_soft(w, 0, 0x2000 + page, prot);
 	case 'M':
-		return pte_soft(w, VIRTUAL_STORE, 0x2000 + page, v->prot);
+		return pte_soft(w, VIRTUAL_STORE, 0x2000 + page, prot);
 	case 'Z':
-		return pte_soft(w, 0, 0, v->prot);
+		return pte_soft(w, 0, 0, prot);
 	case 'G':
-		return pte_soft(w, 0, 0, v->prot | PROT_GUARD);
+		return pte_soft(w, 0, 0, prot | PROT_GUARD);
 	case 'D':
 		return pte_soft(w, 0, 0, 0x10);
 	case 'N':

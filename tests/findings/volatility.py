@@ -142,14 +142,9 @@ def compare_malfind(where, image, theirs):
     image, if their initial protection has both WRITE and EXECUTE."""
     theirs = {(pid, int(start, 16)) for pid, start in theirs}
     ours = {(int(r["process.pid"]), hexes(r, "vad.start")): r
-            for r in image.rows("malfind")}
+            for r in image.rows("malfind", "--shared")}
     for key in theirs - set(ours):
-        vad = image.vads.get(key)
-        if vad and vad["vad.private"] == "false" and \
-                vad["vad.type"] == "mapped":
-            because("malfind: shared memory is not private (findings has it)")
-        else:
-            fail("%s: malfind: only Volatility has %s" % (where, key))
+        fail("%s: malfind: only Volatility has %s" % (where, key))
     for key in set(ours) - theirs:
         protection = image.vads[key]["vad.protection"]
         if "EXECUTE" not in protection:

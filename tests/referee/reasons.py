@@ -19,7 +19,6 @@ NOT_VALID = "the PTE of the first page isn't valid, nor does Volatility look " \
             "into the prototype PTE"
 NO_HEADER = "the first page doesn't begin with MZ"
 EMPTY = "no byte of it but zeros is in the image; Volatility hides these"
-SHARED = "a view of a section: not private memory (see sharedmem)"
 ODD_NAME = "psxview drops names of other than letters, dots and blanks"
 THREADS = "vadose takes threads from the CID table, Volatility from pool"
 NO_BASE = "SectionBaseAddress is 0: there is no main image to look for"
@@ -130,9 +129,7 @@ class Facts:
 
     def why_malfind(self, side, row):
         if side == "Volatility":
-            vads = self.referee.ours(["vadinfo", "--pid", str(row[0])])
-            return SHARED if any(int(v["vad"]["start"], 16) == row[1] and
-                                 not v["vad"]["private"] for v in vads) else ""
+            return ""
         data = self.bytes_at(row[0], row[1], min(row[2] + 1 - row[1],
                                                  16 << 20))
         return EMPTY if not data.strip("0") else ""

@@ -264,7 +264,7 @@ PLUGINS = {
     "ldrmodules": Compare(["ldrmodules"], vol_ldr, our_ldr),
     "modules": Compare(["modules"], vol_module, our_module),
     "bigpools": Compare(["bigpools"], vol_bigpool, our_bigpool),
-    "malfind": Compare(["malfind"], vol_region, our_region),
+    "malfind": Compare(["malfind", "--shared"], vol_region, our_region),
     "filescan": Compare(["fileobj"], vol_file, our_file),
     "hollowprocesses": Compare(["hollow", "--where", "hollow.kind != 'file_deleted'"],
                                vol_hollow, our_hollow),
