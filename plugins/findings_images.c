@@ -3,72 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <vadose/file.h>
 #include <vadose/module.h>
 #include <vadose/table.h>
 
 #include "findings.h"
 #include "image_change.h"
-
-/*
- * Bytes of a PE's headers in its first page, 0 if they can't be told. The field
- * is OptionalHeader.SizeOfHeaders (PE/COFF specification), at the same place in
- * 32- and 64-bit images.
- */
-static size_t header_size(const uint8_t *page)
-{
-	uint32_t pe = le32(page + 0x3c);
-	if (page[0] != 'M' || page[1] != 'Z' || pe > PAGE - 0x60 ||
-	    memcmp(page + pe, "PE\0\0", 4))
-		return 0;
-	uint32_t size = le32(page + pe + 0x54);
-	return size && size <= PAGE ? size : PAGE;
-}
-
-/* Windows writes the address of a relocated image into its ImageBase. */
-static void mask_image_base(uint8_t *page)
-{
-	uint32_t pe = le32(page + 0x3c);
-	if (pe <= PAGE - 0x60)
-		memset(page + pe + 0x30, 0, 8);
-}
-
-/* Do image and file begin with the same headers? Unknown counts as yes. */
-static bool headers_agree(const struct vds_process *any,
-			  const struct vds_section *image,
-			  const struct vds_section *data)
-{
-	uint8_t a[PAGE], b[PAGE];
-	if (vds_section_read_page(any, image, 0, a) ||
-	    vds_section_read_page(any, data, 0, b))
-		return true;
-	size_t len = header_size(a);
-	if (!len)
-		len = header_size(b);
-	if (!len)
-		return true;
-	mask_image_base(a);
-	mask_image_base(b);
-	return !memcmp(a, b, len);
-}
-
-/*
- * The data section of the image's file: the file knows it, also if no process
- * maps it and only the file cache holds what was written.
- */
-static const struct vds_section *data_of(const struct vds_process *any,
-					 const struct vds_section *image)
-{
-	struct vds_file file;
-	if (!image->file_object)
-		return NULL;
-	vds_file_at(any, image->file_object, &file);
-	if (file.why || file.pointers_why || !file.data_control_area)
-		return NULL;
-	const struct vds_section *s =
-		vds_section_at(any, file.data_control_area);
-	return s && !s->why && s->backing == VDS_BACKING_DATA ? s : NULL;
-}
+#include "image_twin.h"
 
 static int compare_twins(const void *pa, const void *pb)
 {
@@ -91,7 +31,7 @@ struct vds_error *find_twins(struct vds_run *run, struct scene *scene)
 		if (image && !image->why &&
 		    image->backing == VDS_BACKING_IMAGE)
 			twins[scene->num_twins++] = (struct twin){
-				image->control_area, data_of(any, image)};
+				image->control_area, image_data_of(any, image)};
 	}
 	qsort(twins, scene->num_twins, sizeof(*twins), compare_twins);
 	scene->twins = twins;
@@ -106,7 +46,7 @@ static const struct vds_section *twin_of(const struct scene *scene,
 	const struct twin *twin =
 		bsearch(&key, scene->twins, scene->num_twins, sizeof(key),
 			compare_twins);
-	return twin ? twin->data : data_of(any, image);
+	return twin ? twin->data : image_data_of(any, image);
 }
 
 static struct vds_error *mismatch(struct vds_run *run,
@@ -117,7 +57,7 @@ static struct vds_error *mismatch(struct vds_run *run,
 {
 	struct finding f;
 	const struct vds_section *data = twin_of(scene, p, image);
-	if (!data || headers_agree(p, image, data) ||
+	if (!data || image_headers_agree(p, image, data) ||
 	    !finding_init(&f, scene, "image-data-mismatch"))
 		return NULL;
 	finding_vad(&f, run, p, vad);

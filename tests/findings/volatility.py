@@ -243,18 +243,17 @@ def compare_hollow(where, image, theirs):
     for r in rows:
         kinds.setdefault((int(r["process.pid"]), r["hollow.kind"]),
                          set()).add(hexes(r, "vad.start"))
-    unmapped = {(int(r["process.pid"]), hexes(r, "module.base"))
-                for r in image.rows("ldrmodules")
-                if r["module.mapped"] == "false"}
     for pid, kind, base in theirs:
         base = int(base, 16)
         mine = {"base": ("base_moved", "peb_base_no_image"),
                 "unmapped": ("main_unmapped",),
-                "program": ("main_unmapped",), "library": ()}[kind]
+                "program": ("main_unmapped", "odd_protection"),
+                "library": ()}[kind]
         if [1 for k in mine if (pid, k) in kinds]:
             continue
-        if kind == "library" and ((pid, base) in unmapped or [
-                1 for k in kinds if k[0] == pid and base in kinds[k]]):
+        if kind == "library" and [k for k in ("module_no_image",
+                                              "odd_protection")
+                                  if base in kinds.get((pid, k), ())]:
             continue
         if kind in ("base", "unmapped") and base == 0:
             because("hollowprocesses: a process that was made without a program")

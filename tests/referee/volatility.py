@@ -266,8 +266,10 @@ PLUGINS = {
     "bigpools": Compare(["bigpools"], vol_bigpool, our_bigpool),
     "malfind": Compare(["malfind", "--shared"], vol_region, our_region),
     "filescan": Compare(["fileobj"], vol_file, our_file),
-    "hollowprocesses": Compare(["hollow", "--where", "hollow.kind != 'file_deleted'"],
-                               vol_hollow, our_hollow),
+    "hollowprocesses": Compare(
+        ["hollow", "--where", " or ".join("hollow.kind = " + kind for kind in (
+            "base_moved", "peb_base_no_image", "main_unmapped",
+            "module_no_image", "odd_protection"))], vol_hollow, our_hollow),
     "processghosting": Compare(["hollow", "--where",
                                 "hollow.kind = 'file_deleted' and main"],
                                vol_hollow, our_hollow),
