@@ -7,6 +7,8 @@
 #include "base/str.h"
 #include "plugin/session.h"
 
+/* Checking, escaping and writing a byte, next to passing over it. */
+#define WRITING 32
 /* Elements of one list, or bytes of one string. */
 #define MAX_COUNT ((size_t)16 << 20)
 
@@ -158,6 +160,17 @@ static size_t column_of(lua_State *L, const struct vds_schema *schema,
 	return (size_t)found;
 }
 
+/* What the host goes over to write the row. */
+static size_t bytes_of(const struct vds_value *values, size_t count)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bytes += values[i].kind == VDS_KIND_INTS ?
+			 values[i].count * sizeof(uint64_t) : values[i].count;
+	return bytes;
+}
+
 int vds_lua_emit(lua_State *L)
 {
 	struct vds_lua *lua = vds_lua_live(L);
@@ -180,6 +193,7 @@ int vds_lua_emit(lua_State *L)
 		/* Keeps the value below the key, which goes on. */
 		lua_insert(L, -2);
 	}
+	vds_lua_charge(L, bytes_of(values, schema->num_columns) * WRITING);
 	vds_lua_raise(lua, vds_emit(lua->run, values));
 	return 0;
 }

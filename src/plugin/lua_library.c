@@ -91,6 +91,18 @@ static int to_string(lua_State *L)
 	return 1;
 }
 
+/* Counts the bytes of all strings that a function was given. */
+static void charge_strings(lua_State *L)
+{
+	size_t bytes = 0;
+
+	for (int i = lua_gettop(L); i >= 1; i--) {
+		if (lua_type(L, i) == LUA_TSTRING)
+			bytes += lua_rawlen(L, i);
+	}
+	vds_lua_charge(L, bytes);
+}
+
 /* string.format, which is upvalue 1, without %p and addresses of tables. */
 static int format(lua_State *L)
 {
@@ -110,6 +122,7 @@ static int format(lua_State *L)
 		push_text(L, i);
 		lua_replace(L, i);
 	}
+	charge_strings(L);
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
 	lua_call(L, lua_gettop(L) - 1, 1);
@@ -309,21 +322,18 @@ static int sorted_pairs(lua_State *L)
 	return 1;
 }
 
+/* What one value on the stack counts: it is moved more than once. */
+#define VALUE_BYTES 64
+
 /*
  * The function of Lua's that is upvalue 1. No hook counts what it does in C: the
  * strings that it is given, and the values that it returns, count instead.
  */
 static int charged(lua_State *L)
 {
-	size_t bytes = 0;
-
-	for (int i = lua_gettop(L); i >= 1; i--) {
-		if (lua_type(L, i) == LUA_TSTRING)
-			bytes += lua_rawlen(L, i);
-	}
-	vds_lua_charge(L, bytes);
+	charge_strings(L);
 	int results = lua_tocfunction(L, lua_upvalueindex(1))(L);
-	vds_lua_charge(L, (size_t)results * sizeof(lua_Number));
+	vds_lua_charge(L, (size_t)results * VALUE_BYTES);
 	return results;
 }
 

@@ -84,11 +84,7 @@ static int read_string(lua_State *L, const struct vds_process *process,
 
 	if (why || !text)
 		return absent(L, why ? why : VDS_NOT_APPLICABLE);
-	lua->strings += strlen(text) + 64;
-	if (lua->strings > lua->max_memory)
-		return luaL_error(L, "it read more than %I bytes of strings "
-				  "(--" VDS_LUA_MEMORY_OPTION ")",
-				  (LUAI_UACINT)lua->max_memory);
+	vds_lua_hold(L, strlen(text) + 64);
 	lua_pushstring(L, text);
 	return 1;
 }
@@ -267,6 +263,7 @@ static int note(lua_State *L)
 	/* What was read from memory may be anything. */
 	luaL_argcheck(L, vds_lua_is_text(text, strlen(text)), 3,
 		      "it isn't UTF-8 (utf8.len tells)");
+	vds_lua_hold(L, strlen(text) + len + 64);
 	vds_run_note(lua->run, kind, object, "%s", text);
 	return 0;
 }

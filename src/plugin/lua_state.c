@@ -2,15 +2,25 @@
 /* A Lua state with a ceiling, and errors that say where they came from. */
 #include "plugin/lua_state.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/str.h"
 #include "base/util.h"
 
 /* Instructions between two looks at the cap. */
 #define STRIDE 1000
+/*
+ * A few instructions, such as comparing long strings, take long. None takes more
+ * than a microsecond on the average, or the script ends; but seconds, which
+ * differ from run to run, are looked at seldom, and decide only what would
+ * otherwise seem to hang.
+ */
+#define LOOKS 64
+#define LEAST_MICROSECONDS UINT64_C(5000000)
 /* What an allocation costs, so that no single instruction is for nothing. */
 #define BYTES_PER_INSTRUCTION 64
 /*
@@ -80,25 +90,58 @@ static void *allocate(void *ctx, void *block, size_t old_size, size_t new_size)
 	return bigger;
 }
 
+static void count(lua_State *L, lua_Debug *at);
+
+/* The script's last instruction, as a cap is used up. */
+static void end(struct vds_lua *lua, uint64_t cap, const char *what)
+{
+	lua_State *L = lua->L;
+
+	locate(lua);
+	if (!lua->err)
+		lua->err = vds_error_create(
+			VDS_ERROR_PLUGIN, "%sit took more than %" PRIu64
+			" %s (--" VDS_LUA_INSTRUCTIONS_OPTION ")",
+			lua->where, cap, what);
+	/* What is to be closed while Lua unwinds gets no other turn. */
+	lua->live = false;
+	lua->spent = UINT64_MAX / 2;
+	lua_sethook(L, count, LUA_MASKCOUNT, 1);
+	lua_pushnil(L);
+	lua_error(L);
+}
+
+/* Of this thread, in ns. */
+static uint64_t processor_time(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now))
+		return 0;
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static void spend(lua_State *L, uint64_t instructions)
 {
 	struct vds_lua *lua = vds_lua_of(L);
 
 	lua->spent += instructions;
 	/* While it is set up, nothing of the script runs. */
-	if (lua->spent <= lua->max_instructions || !lua_gethook(L))
-		return;
-	locate(lua);
-	lua_pushfstring(L, "%sit took more than %I instructions "
-			"(--" VDS_LUA_INSTRUCTIONS_OPTION ")", lua->where,
-			(LUAI_UACINT)lua->max_instructions);
-	lua_error(L);
+	if (lua->spent > lua->max_instructions && lua_gethook(L))
+		end(lua, lua->max_instructions, "instructions");
 }
 
 static void count(lua_State *L, lua_Debug *at)
 {
+	struct vds_lua *lua = vds_lua_of(L);
+	uint64_t most = VDS_MAX(lua->max_instructions, LEAST_MICROSECONDS);
+
 	(void)at;
 	spend(L, STRIDE);
+	if (++lua->looks % LOOKS)
+		return;
+	if ((processor_time() - lua->started) / 1000 > most)
+		end(lua, most / 1000000, "seconds of processor time");
 }
 
 void vds_lua_charge(lua_State *L, size_t bytes)
@@ -106,11 +149,26 @@ void vds_lua_charge(lua_State *L, size_t bytes)
 	spend(L, bytes / BYTES_PER_INSTRUCTION);
 }
 
+void vds_lua_hold(lua_State *L, size_t bytes)
+{
+	struct vds_lua *lua = vds_lua_of(L);
+
+	lua->held += bytes;
+	if (lua->held > lua->max_memory)
+		luaL_error(L, "it needs more than %I bytes of memory "
+			   "(--" VDS_LUA_MEMORY_OPTION ")",
+			   (LUAI_UACINT)lua->max_memory);
+}
+
 void vds_lua_raise(struct vds_lua *lua, struct vds_error *err)
 {
 	if (!err)
 		return;
-	lua->err = err;
+	/* Others can come up while Lua unwinds from the first. */
+	if (lua->err)
+		vds_error_destroy(err);
+	else
+		lua->err = err;
 	lua_pushnil(lua->L);
 	lua_error(lua->L);
 }
@@ -218,6 +276,7 @@ struct vds_error *vds_lua_open(struct vds_lua *lua)
 	if (err)
 		return err;
 	lua->spent = 0;
+	lua->started = processor_time();
 	lua_sethook(L, count, LUA_MASKCOUNT, STRIDE);
 	return vds_lua_call(lua, execute);
 }

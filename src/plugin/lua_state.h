@@ -32,7 +32,9 @@ struct vds_lua {
 	bool live;			/* within a function of the script */
 	size_t memory, max_memory;	/* bytes */
 	uint64_t spent, max_instructions;
-	uint64_t strings;		/* bytes of strings read */
+	uint64_t started;		/* processor time of the thread, ns */
+	unsigned int looks;		/* of the hook */
+	uint64_t held;			/* bytes of the host's, until run() ends */
 	struct vds_map seen;		/* control areas given to on_section */
 	struct vds_error *err;		/* the host's, while Lua unwinds */
 	char where[96];			/* "x.lua:3: ", of a cap */
@@ -48,6 +50,11 @@ struct vds_lua *vds_lua_of(lua_State *L);
 struct vds_error *vds_lua_call(struct vds_lua *lua, lua_CFunction function);
 /* Counts work that is done in C as instructions, by the bytes it goes over. */
 void vds_lua_charge(lua_State *L, size_t bytes);
+/*
+ * Counts memory that the host keeps for the script until its run ends: it has
+ * the same cap as that of Lua's own. Raises an error past it.
+ */
+void vds_lua_hold(lua_State *L, size_t bytes);
 /* Raises the host's error @err (unless NULL). */
 void vds_lua_raise(struct vds_lua *lua, struct vds_error *err);
 /* Raises an error unless a function of the script is running. */

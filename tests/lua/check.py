@@ -309,6 +309,12 @@ def check_sandbox(temp, image):
 
 def check_caps(temp, image):
     busy = "for i = 1, 100000 do end"
+    again = ("local function f() local x <close> = setmetatable({}, "
+             "{ __close = f }) while true do end end f()")
+    late = ("local x <close> = setmetatable({ n = 1 }, { __close = emit }) "
+            "while true do end")
+    same = ("local a, b = ('x'):rep(2000000), ('x'):rep(2000000) "
+            "while a == b do end")
     grow = "local t = {} for i = 1, 100000 do t[i] = i end"
     for line, option, little, much, words in (
             (busy, "--script-instructions", "10K", None, ""),
@@ -316,15 +322,35 @@ def check_caps(temp, image):
              "attempt.lua:4: it took more than 10000 instructions"),
             (grow, "--script-memory", "1M", "16M",
              "attempt.lua:4: it needs more than 1048576 bytes"),
-            (grow, "--script-memory", "1K", "16M", "too few")):
+            (grow, "--script-memory", "1K", "16M", "too few"),
+            # What the host keeps for a script counts, too.
+            ("for i = 1, 200 do process:vads() end", "--script-memory", "4M",
+             "64M", "attempt.lua:4: it needs more than 4194304 bytes"),
+            ("for i = 1, 20000 do note('k', i, 'x') end", "--script-memory",
+             "1M", "64M", "attempt.lua:4: it needs more than 1048576 bytes"),
+            # A walk that has ended leaves its memory to the next one.
+            ("for i = 1, 900 do for v in process:vads() do end end",
+             "--script-memory", "2M", "4M",
+             "attempt.lua:4: it needs more than 2097152 bytes"),
+            # Nothing runs on when a cap is used up.
+            (again, "--script-instructions", "100000", "",
+             "attempt.lua:4: it took more than 100000 instructions"),
+            (late, "--script-instructions", "100000", "",
+             "attempt.lua:4: it took more than 100000 instructions"),
+            # Long strings are compared in one instruction: seconds count.
+            (same, "--script-instructions", "1000000", "",
+             "attempt.lua:4: it took more than 5 seconds")):
         got = try_line(temp, image, line, option, little)
         if much is None:
             expect(got.returncode == 64, f"{option} {little}: {got.stderr}")
             continue
         expect(got.returncode == 5 and words in got.stderr,
                f"{line} {option} {little}: {got.stderr}")
+        expect('"kind":"r"' not in got.stdout, f"{line}: a row at its end")
+        if not much:
+            continue
         got = try_line(temp, image, line, option, much)
-        expect(got.returncode == 0, f"{line} {option} {much}: {got.stderr}")
+        expect(got.returncode in (0, 3), f"{line} {option} {much}: {got.stderr}")
 
 
 # A million bytes or values at a call, many times: done in C, where no hook
@@ -333,7 +359,8 @@ BOMBS = [
     "string.find(s, 'xxxxxxxxy')", "utf8.len(s)", "utf8.offset(s, 999999)",
     "tonumber(z)", "tonumber(z, 16)", "string.packsize(b)",
     "string.unpack('z', n)", "rawequal(s, s .. '')", "s:upper()", "s:rep(1)",
-    "string.format('%s', s)", "string.glob('*x*y', s:sub(1, 65536))",
+    "string.format('%s', s)", "string.format('%.1s', s)",
+    "string.glob('*x*y', s:sub(1, 65536))",
     "select('#', table.unpack({}, 1, 900000))", "table.concat({ s, 'x' })",
     "string.byte(s, 1, 900000)", "string.pack('s4', s)", "s:reverse()",
 ]
