@@ -27,7 +27,9 @@ static inline int csv_split(char *line, char **fields)
 	int n = 0;
 	line[strcspn(line, "\r\n")] = '\0';
 	for (char *at = line; at; ) {
-		ck_assert_int_lt(n, CSV_MAX);
+		/* Not ck_assert(): that is a write() for each of a million. */
+		if (n == CSV_MAX)
+			ck_abort_msg("more than %d columns", CSV_MAX);
 		char *out = at, *end;
 		fields[n++] = out;
 		if (*at == '"') {
