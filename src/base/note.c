@@ -25,8 +25,6 @@ static uint64_t identity(const char *kind, uint64_t object)
 
 static struct vds_note *push(struct vds_notes *notes)
 {
-	if (notes->count >= VDS_NOTES_MAX)
-		return NULL;
 	if (notes->count == notes->cap) {
 		size_t cap = notes->cap ? notes->cap * 2 : 16;
 		struct vds_note *list = realloc(notes->list,
@@ -39,12 +37,22 @@ static struct vds_note *push(struct vds_notes *notes)
 	return &notes->list[notes->count];
 }
 
-static void add(struct vds_notes *notes, const char *kind, uint64_t object,
-		const char *message)
+/* False if the list has this note already, or has no room for another. */
+static bool wants(struct vds_notes *notes, const char *kind, uint64_t object)
 {
 	if (vds_set_add(&notes->seen, identity(kind, object)) ==
 	    VDS_SEEN_BEFORE)
-		return;
+		return false;
+	if (notes->count >= VDS_NOTES_MAX) {
+		notes->dropped++;
+		return false;
+	}
+	return true;
+}
+
+static void add(struct vds_notes *notes, const char *kind, uint64_t object,
+		const char *message)
+{
 	struct vds_note *note = push(notes);
 	char *copy = note ? vds_arena_strdup(&notes->arena, message) : NULL;
 	/* A script's kind doesn't outlive its run; the list does. */
@@ -60,7 +68,8 @@ static void add(struct vds_notes *notes, const char *kind, uint64_t object,
 void vds_note(struct vds_notes *notes, const char *kind, uint64_t object,
 	      const char *format, ...)
 {
-	if (!notes)
+	/* Hostile structures repeat themselves: no text that nobody reads. */
+	if (!notes || !wants(notes, kind, object))
 		return;
 	/* A note is one line for a person; longer ones are cut. */
 	char message[512];
@@ -77,8 +86,10 @@ void vds_note(struct vds_notes *notes, const char *kind, uint64_t object,
 
 void vds_notes_merge(struct vds_notes *to, const struct vds_notes *from)
 {
-	for (size_t i = 0; i < from->count; i++)
-		add(to, from->list[i].kind, from->list[i].object,
-		    from->list[i].message);
+	for (size_t i = 0; i < from->count; i++) {
+		if (wants(to, from->list[i].kind, from->list[i].object))
+			add(to, from->list[i].kind, from->list[i].object,
+			    from->list[i].message);
+	}
 	to->dropped += from->dropped;
 }

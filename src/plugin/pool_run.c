@@ -73,7 +73,19 @@ struct table {
 	uint64_t va, slots;
 	struct vds_big_page *list;
 	size_t count, cap;
+	bool incomplete;	/* and said so */
 };
+
+/* A table of wild size has a million slots to say this about: once will do. */
+static void note_unreadable(struct table *t, uint64_t slot)
+{
+	if (!t->incomplete)
+		vds_run_note(t->run, "big_pages_unreadable", t->va,
+			     "table of big allocations at 0x%016" PRIx64
+			     ": part of it is not in the image, first slot %"
+			     PRIu64, t->va, slot);
+	t->incomplete = true;
+}
 
 static bool push(struct table *t, const struct vds_big_page *entry)
 {
@@ -108,10 +120,7 @@ static struct vds_error *read_slots(struct table *t)
 			    vds_kernel_read(t->run, at + k * t->type.size,
 					    buf + k * t->type.size,
 					    t->type.size)) {
-				vds_run_note(t->run, "big_pages_unreadable",
-					     t->va, "table of big allocations at 0x%016"
-					     PRIx64 ": part of it is not in the image, first slot %"
-					     PRIu64, t->va, i + k);
+				note_unreadable(t, i + k);
 				continue;
 			}
 			if (!decode_slot(&t->type, slot, &entry))
