@@ -94,10 +94,12 @@ static void put_control_area(struct world *w, struct section *s)
 	put(w, &w->kernel, va, type, "Segment", s->segment);
 	list_init(w, section_view_list(w, s));
 	put_flags(w, s, va, type);
-	(void)put_opt(w, &w->kernel, va, type, "u2.e2.NumberOfSubsections",
-		      s->num_parts);
-	if (!s->file)
+	/* Of files the same bytes count flushes, of images they are a pointer. */
+	if (!s->file) {
+		(void)put_opt(w, &w->kernel, va, type,
+			      "u2.e2.NumberOfSubsections", s->num_parts);
 		return;
+	}
 	struct file *f = file_get(w, s->file, s->delete_pending);
 	if (!f)
 		return;

@@ -42,6 +42,17 @@ enum {
 	COL_SOURCES,
 	COL_FOUND_VIEWS,
 	COL_UNACCOUNTED,
+	COL_TOTAL_PAGES,
+	COL_COMMITTED,
+	COL_CREATOR,
+	COL_SYSTEM_VIEWS,
+	COL_WRITABLE_REFS,
+	COL_MODIFIED_WRITES,
+	COL_FLUSHES,
+	COL_UNUSED,
+	COL_SECTOR,
+	COL_SECTORS,
+	COL_PART_FLAGS,
 	NUM_COLS,
 };
 
@@ -78,6 +89,17 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_SOURCES] = {"section.sources", VDS_KIND_FLAGS, GROUP | VDS_COLUMN_WIDE, "Known by", NULL, "with --all: who knows the section, as in sharedmem", NULL},
 	[COL_FOUND_VIEWS] = {"section.found_views", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "Found views", "views", "with --all: distinct views that any source knows", NULL},
 	[COL_UNACCOUNTED] = {"section.unaccounted_views", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "Unaccounted", "views", "with --all: mapped_views that no source knows", NULL},
+	[COL_TOTAL_PAGES] = {"section.total_pages", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "Total PTEs", "pages", "Segment.TotalNumberOfPtes", NULL},
+	[COL_COMMITTED] = {"section.committed_pages", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "Committed", "pages", "Segment.NumberOfCommittedPages", NULL},
+	[COL_CREATOR] = {"section.creator_pid", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "Creator", NULL, "process that made a pagefile-backed section", NULL},
+	[COL_SYSTEM_VIEWS] = {"section.system_views", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "System views", "views", "of files: NumberOfSystemCacheViews, a part of mapped_views", NULL},
+	[COL_WRITABLE_REFS] = {"section.writable_references", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "Writable ref", NULL, "but of images: WritableUserReferences", NULL},
+	[COL_MODIFIED_WRITES] = {"section.modified_writes", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "Mod writes", NULL, "ModifiedWriteCount", NULL},
+	[COL_FLUSHES] = {"section.flushes", VDS_KIND_INT, GROUP | VDS_COLUMN_WIDE, "Flushes", NULL, "of files: FlushInProgressCount", NULL},
+	[COL_UNUSED] = {"part.unused_pages", VDS_KIND_INT, VDS_COLUMN_WIDE, "Unused", "pages", "of subsections but those of images: UnusedPtes, room to grow", NULL},
+	[COL_SECTOR] = {"part.starting_sector", VDS_KIND_HEX, VDS_COLUMN_WIDE, "Sector", "sectors", "of subsections: StartingSector; one has 512 bytes in images, else 4096", NULL},
+	[COL_SECTORS] = {"part.sectors", VDS_KIND_HEX, VDS_COLUMN_WIDE, "Sectors", "sectors", "of subsections: NumberOfFullSectors", NULL},
+	[COL_PART_FLAGS] = {"part.flags", VDS_KIND_FLAGS, VDS_COLUMN_WIDE, "Part flags", NULL, "of subsections: SubsectionFlags in words", NULL},
 };
 
 static const struct vds_option options[] = {
@@ -94,6 +116,65 @@ struct context {
 	const uint64_t *areas;
 	size_t num_areas;
 };
+
+/* A member of a structure that is known to be readable, or why not. */
+static struct vds_value count_of(struct vds_run *run, uint64_t va,
+				 const char *type, const char *paths)
+{
+	uint64_t count = 0;
+	enum vds_why why = vds_kernel_member(run, va, vds_type_find(run, type),
+					     paths, &count);
+	return vds_or(why, vds_int((int64_t)count));
+}
+
+/* What !ca prints besides. Images use some of the fields for other things. */
+static void fill_counts(struct vds_run *run, const struct vds_section *s,
+			struct vds_value *v)
+{
+	static const char area[] = "_CONTROL_AREA";
+	const bool image = s->backing == VDS_BACKING_IMAGE;
+
+	v[COL_TOTAL_PAGES] = vds_int((int64_t)s->total_ptes);
+	v[COL_COMMITTED] = count_of(run, s->segment, "_SEGMENT",
+				    "NumberOfCommittedPages");
+	v[COL_CREATOR] = vds_or(s->creator_why, vds_int(s->creator_pid));
+	v[COL_MODIFIED_WRITES] = count_of(run, s->control_area, area,
+					  "ModifiedWriteCount");
+	if (!image)
+		v[COL_WRITABLE_REFS] = count_of(run, s->control_area, area,
+						"u2.e2.WritableUserReferences");
+	if (s->backing != VDS_BACKING_DATA)
+		return;
+	v[COL_SYSTEM_VIEWS] = vds_or(s->cache_views_why,
+				     vds_int((int64_t)s->cache_views));
+	v[COL_FLUSHES] = count_of(
+		run, s->control_area, area,
+		"u2.e2.FlushInProgressCount|FlushInProgressCount");
+}
+
+static void fill_subsection(struct vds_run *run, const struct vds_section *s,
+			    uint64_t address, struct vds_value *v)
+{
+	static const char name[] = "_SUBSECTION";
+	const struct vds_type *type = vds_type_find(run, name);
+	uint64_t value;
+	enum vds_why why;
+
+	if (s->backing != VDS_BACKING_IMAGE)
+		v[COL_UNUSED] = count_of(run, address, name, "UnusedPtes");
+	if (s->backing != VDS_BACKING_PAGEFILE) {
+		why = vds_kernel_member(run, address, type, "StartingSector",
+					&value);
+		v[COL_SECTOR] = vds_or(why, vds_hex(value));
+		why = vds_kernel_member(run, address, type,
+					"NumberOfFullSectors", &value);
+		v[COL_SECTORS] = vds_or(why, vds_hex(value));
+	}
+	why = vds_kernel_member(run, address, type, "u.LongFlags", &value);
+	v[COL_PART_FLAGS] = why ? vds_absent(why) :
+		vds_flags(vds_bit_field_words(
+			run, vds_type_find(run, "_MMSUBSECTION_FLAGS"), value));
+}
 
 static void fill_section(struct vds_run *run, const struct vds_section *s,
 			 struct vds_value *v)
@@ -116,6 +197,7 @@ static void fill_section(struct vds_run *run, const struct vds_section *s,
 	v[COL_SIZE] = vds_or(s->size_why, vds_size(s->size));
 	if (s->file_object)
 		v[COL_FILE_OBJECT] = vds_addr(s->file_object);
+	fill_counts(run, s, v);
 }
 
 static struct vds_error *emit_subsections(struct vds_run *run,
@@ -137,6 +219,7 @@ static struct vds_error *emit_subsections(struct vds_run *run,
 			v[COL_FILE_OFFSET] = vds_size(sub->file_offset);
 			v[COL_FILE_BYTES] = vds_size(sub->file_bytes);
 		}
+		fill_subsection(run, s, sub->address, v);
 		struct vds_error *err = vds_emit(run, v);
 		if (err)
 			return err;
@@ -495,7 +578,7 @@ static struct vds_error *run_ca(struct vds_run *run,
 VDS_PLUGIN(ca) = {
 	VDS_PLUGIN_HEADER(ca),
 	.flags = VDS_PLUGIN_WITHOUT_TABLES,
-	.version = "1.0.0",
+	.version = "1.1.0",
 	.summary = "control areas: segment, subsections, flags, views",
 	.record = "control_area",
 	.scope = VDS_ONCE,

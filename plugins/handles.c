@@ -5,6 +5,7 @@
 #include <vadose/columns.h>
 #include <vadose/handle.h>
 #include <vadose/plugin.h>
+#include <vadose/record.h>
 
 enum {
 	PID,
@@ -19,6 +20,9 @@ enum {
 	OBJECT_NAME,
 	TARGET_PID,
 	TARGET_TID,
+	ENTRY,
+	HANDLE_COUNT,
+	POINTER_COUNT,
 	NUM_COLUMNS
 };
 
@@ -50,6 +54,16 @@ static const struct vds_column columns[] = {
 			NULL},
 	[TARGET_TID] = {"handle.target.tid", VDS_KIND_INT, 0, "To TID", NULL,
 			"thread that a thread handle leads to", NULL},
+	[ENTRY] = {"handle.entry", VDS_KIND_ADDR, VDS_COLUMN_WIDE, "Entry",
+		   NULL, "address of the HANDLE_TABLE_ENTRY", NULL},
+	[HANDLE_COUNT] = {"handle.handle_count", VDS_KIND_INT, VDS_COLUMN_WIDE,
+			  "Handles", NULL,
+			  "how many handles lead to the object, as its header "
+			  "counts", NULL},
+	[POINTER_COUNT] = {"handle.pointer_count", VDS_KIND_INT,
+			   VDS_COLUMN_WIDE, "Pointers", NULL,
+			   "how many pointers do, as its header counts; since "
+			   "8.1 with those that handles hold in reserve", NULL},
 };
 
 static const struct vds_option options[] = {
@@ -97,6 +111,25 @@ static const char *attribute_words(uint32_t attributes)
 	return words[attributes & 7];
 }
 
+/* The object header's own counts. */
+static void fill_counts(struct vds_run *run, uint64_t object,
+			struct vds_value *row)
+{
+	const struct vds_type *type = vds_type_find(run, "_OBJECT_HEADER");
+	struct vds_member_info body;
+	uint64_t count;
+	enum vds_why why;
+
+	row[HANDLE_COUNT] = row[POINTER_COUNT] = vds_absent(VDS_NO_FIELD);
+	if (!vds_type_member_find(type, "Body", &body))
+		return;
+	object -= body.offset;
+	why = vds_kernel_member(run, object, type, "HandleCount", &count);
+	row[HANDLE_COUNT] = vds_or(why, vds_int((int64_t)count));
+	why = vds_kernel_member(run, object, type, "PointerCount", &count);
+	row[POINTER_COUNT] = vds_or(why, vds_int((int64_t)count));
+}
+
 static bool emit(void *ctx, const struct vds_open_handle *handle)
 {
 	struct context *c = ctx;
@@ -119,7 +152,9 @@ static bool emit(void *ctx, const struct vds_open_handle *handle)
 				       vds_str(handle->name)),
 		[TARGET_PID] = vds_or(handle->pid_why, vds_int(handle->pid)),
 		[TARGET_TID] = vds_or(handle->tid_why, vds_int(handle->tid)),
+		[ENTRY] = vds_addr(handle->entry),
 	};
+	fill_counts(c->run, handle->object, row);
 	c->err = vds_emit(c->run, row);
 	return !c->err;
 }
@@ -135,7 +170,7 @@ static struct vds_error *run(struct vds_run *run,
 
 VDS_PLUGIN(handles) = {
 	VDS_PLUGIN_HEADER(handles),
-	.version = "1.0.0",
+	.version = "1.1.0",
 	.summary = "the handles of each process, decoded, typed and named",
 	.record = "handle",
 	.scope = VDS_PER_PROCESS,

@@ -173,12 +173,15 @@ struct context {
 	size_t num_nodes;
 };
 
-static bool is_wanted(const struct context *c, uint64_t node)
+/* By its node, or by an address within. */
+static bool is_wanted(const struct context *c, const struct vds_vad *vad)
 {
 	bool wanted = !c->num_nodes;
 
 	for (size_t i = 0; i < c->num_nodes; i++) {
-		if (c->nodes[i] != node)
+		if (c->nodes[i] != vad->node && c->nodes[i] != vad->start &&
+		    (vad->range_why || c->nodes[i] < vad->start ||
+		     c->nodes[i] > vad->end))
 			continue;
 		__atomic_store_n(&c->found[i], true, __ATOMIC_RELAXED);
 		wanted = true;
@@ -206,7 +209,7 @@ static struct vds_error *list_vads(struct vds_run *run, size_t index, void *ctx)
 		};
 		struct vds_error *err;
 
-		if (!is_wanted(c, vad->node))
+		if (!is_wanted(c, vad))
 			continue;
 		fill_vad(vad, row);
 		fill_section(process, vad, c->names, row);
@@ -320,11 +323,12 @@ static struct vds_error *show_rest(struct vds_run *run,
 
 		if (c->found[i])
 			continue;
-		if (!all)
+		if (!all || (!(c->nodes[i] >> 63) && vds_has_page_tables(run)))
 			return vds_error_create(
 				VDS_ERROR_USAGE,
-				"vadinfo: --vad 0x%016llx: no selected process has it",
-				(unsigned long long)c->nodes[i]);
+				"vadinfo: --vad 0x%016llx: no %sprocess has it",
+				(unsigned long long)c->nodes[i],
+				all ? "" : "selected ");
 		err = show_node(run, c, c->nodes[i]);
 		if (err)
 			return err;
@@ -355,13 +359,13 @@ static struct vds_error *run(struct vds_run *run,
 
 static const struct vds_option options[] = {
 	{"vad", VDS_OPTION_UINTS, 0, "ADDRESS", NULL, NULL,
-	 "only the VAD whose node is there, in a tree or not"},
+	 "only VADs with this start, or address within; or the one whose node is there, in a tree or not"},
 };
 
 VDS_PLUGIN(vadinfo) = {
 	VDS_PLUGIN_HEADER(vadinfo),
 	.flags = VDS_PLUGIN_WITHOUT_TABLES,
-	.version = "1.0.0",
+	.version = "1.1.0",
 	.summary = "the VADs of each process, and the sections behind them",
 	.record = "vad",
 	.scope = VDS_ONCE,

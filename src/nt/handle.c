@@ -105,7 +105,8 @@ static void walk_leaf(struct table *table, uint64_t va, uint64_t first)
 	/* The first entry of each leaf is the kernel's own. */
 	for (uint32_t i = 1; i < table->per_leaf && !table->stop; i++) {
 		struct vds_handle handle = {
-			.value = (first + i) << VALUE_SHIFT};
+			.value = (first + i) << VALUE_SHIFT,
+			.entry = va + i * table->entry_size};
 		struct vds_rec entry = {.va = va + i * table->entry_size,
 					.data = page + i * table->entry_size,
 					.len = table->entry_size,

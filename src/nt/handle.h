@@ -11,6 +11,7 @@ struct vds_handle {
 				 * or the object itself in PspCidTable */
 	uint32_t access;	/* granted access mask */
 	uint32_t attributes;
+	uint64_t entry;		/* address of the HANDLE_TABLE_ENTRY */
 };
 
 /*

@@ -140,6 +140,7 @@ static bool visit_entry(void *ctx, const struct vds_handle *entry)
 			  vds_kf(l->task->kernel, OBJECT_BODY)->offset,
 		.access = entry->access,
 		.attributes = entry->attributes,
+		.entry = entry->entry,
 		.pid_why = VDS_NOT_APPLICABLE,
 		.tid_why = VDS_NOT_APPLICABLE,
 	};

@@ -34,6 +34,7 @@ struct vds_open_handle {
 	/* Of handles to a process or a thread: whose. */
 	uint32_t pid, tid;
 	enum vds_why pid_why, tid_why;
+	uint64_t entry;		/* address of the HANDLE_TABLE_ENTRY */
 };
 
 /*
