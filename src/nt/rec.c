@@ -86,20 +86,3 @@ enum vds_why vds_task_field(struct vds_task *task, uint64_t va,
 		*ret = vds_bits(*ret, field->bit_pos, field->bit_len);
 	return VDS_PRESENT;
 }
-
-void vds_bits_init(struct vds_bits *bits, const struct vds_field *field,
-		   size_t base, size_t limit)
-{
-	unsigned int len = field->bit_len ? field->bit_len : 8u * field->size;
-
-	*bits = (struct vds_bits){0};
-	if (!field->present || !field->size || field->size > 8 ||
-	    field->bit_pos + len > 64u ||
-	    !vds_fits(base + field->offset, field->size, limit) ||
-	    base + field->offset > UINT16_MAX)
-		return;
-	bits->offset = (uint16_t)(base + field->offset);
-	bits->shift = field->bit_pos;
-	bits->present = true;
-	bits->mask = len >= 64 ? UINT64_MAX : (UINT64_C(1) << len) - 1;
-}

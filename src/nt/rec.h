@@ -43,22 +43,4 @@ uint64_t vds_rec_u64(const struct vds_rec *rec, const struct vds_field *field);
 enum vds_why vds_task_field(struct vds_task *task, uint64_t va,
 			    const struct vds_field *field, uint64_t *ret);
 
-/*
- * A field made ready for the hot path: one load, shift and mask. The record's
- * buffer must have 8 readable bytes at any offset below its end.
- */
-struct vds_bits {
-	uint16_t offset;
-	uint8_t shift;
-	bool present;
-	uint64_t mask;		/* 0 if absent: such a field reads as 0 */
-};
-
-/*
- * @base is added to the offset; a field that is absent, wider than 8 bytes or
- * ends past @limit bytes (offset included) is made absent.
- */
-void vds_bits_init(struct vds_bits *bits, const struct vds_field *field,
-		   size_t base, size_t limit);
-
 #endif

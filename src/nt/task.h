@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/note.h"
 #include "base/str.h"
+#include "nt/vad_layout.h"
 #include "paging/space.h"
 
 struct vds_kernel;
@@ -36,6 +37,9 @@ struct vds_task {
 	} pfn_database, pte_base;
 	/* Memory of a tree's walk that has ended, for the next one; or NULL. */
 	struct vds_vad_room *vad_room;
+	/* See vds_vad_layout(). */
+	struct vds_vad_layout vad_layout;
+	bool has_vad_layout;
 	/* A failed allocation anywhere below; the run ends with it. */
 	bool nomem;
 };

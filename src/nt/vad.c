@@ -39,7 +39,7 @@ struct vds_vad_iter {
 	struct vds_task *task;
 	const struct vds_kernel *kernel;
 	const struct vds_process *process;
-	struct vds_vad_layout layout;
+	const struct vds_vad_layout *layout;
 	struct vds_visited seen;
 	struct vds_vad_room *room;
 	size_t depth;
@@ -119,7 +119,7 @@ struct vds_vad_iter *vds_vad_iterate(const struct vds_process *process)
 	it->process = process;
 	if (!enter_room(it, process->vad_count))
 		goto nomem;
-	vds_vad_layout_init(&it->layout, it->kernel);
+	it->layout = vds_vad_layout(task);
 	it->next = process->vad_root;
 	return it;
 nomem:
@@ -159,12 +159,12 @@ static void note_pointer(struct vds_vad_iter *it, const char *kind,
 static bool is_plausible(struct vds_vad_iter *it,
 			 const struct vds_vad_node *node)
 {
-	uint64_t parent = vds_vad_bits(node, &it->layout.parent) & ~UINT64_C(3);
+	uint64_t parent = vds_vad_bits(node, &it->layout->parent) & ~UINT64_C(3);
 
-	if (!it->layout.parent.present || !it->next_from ||
+	if (!it->layout->parent.present || !it->next_from ||
 	    parent == it->next_from)
 		return true;
-	if (vds_vad_node_tagged(&it->layout, node)) {
+	if (vds_vad_node_tagged(it->layout, node)) {
 		vds_note(&it->task->notes, "vad_parent_mismatch", node->address,
 			 "PID %" PRIu32 ": VAD 0x%016" PRIx64
 			 " is a child of 0x%016" PRIx64
@@ -204,7 +204,7 @@ static bool push(struct vds_vad_iter *it)
 		it->task->nomem = true;
 		return false;
 	}
-	why = vds_vad_node_read(it->task, &it->layout, va, node);
+	why = vds_vad_node_read(it->task, it->layout, va, node);
 	if (why) {
 		note_pointer(it, "vad_unreadable", va, vds_why_str(why));
 		return true;
@@ -221,7 +221,7 @@ static bool push(struct vds_vad_iter *it)
 	it->room->stack[it->depth].node = va;
 	it->room->stack[it->depth].level = node->level;
 	it->depth++;
-	it->next = vds_vad_bits(node, &it->layout.left);
+	it->next = vds_vad_bits(node, &it->layout->left);
 	it->next_from = va;
 	it->next_level = node->level + 1;
 	return true;
@@ -234,7 +234,7 @@ static const struct vds_vad_node *pop(struct vds_vad_iter *it)
 
 	if (it->depth < KEPT)
 		return &it->room->kept[it->depth];
-	if (vds_vad_node_read(it->task, &it->layout, frame->node, &it->spare))
+	if (vds_vad_node_read(it->task, it->layout, frame->node, &it->spare))
 		return NULL;
 	it->spare.level = frame->level;
 	return &it->spare;
@@ -305,7 +305,7 @@ const struct vds_vad *vds_vad_next(struct vds_vad_iter *it)
 	} while (!node);
 	it->turn ^= 1;
 	vad = &it->out[it->turn];
-	vds_vad_decode(it->kernel, &it->layout, node, vad);
+	vds_vad_decode(it->kernel, it->layout, node, vad);
 	it->next = vad->right;
 	it->next_from = vad->node;
 	it->next_level = vad->level + 1;
@@ -321,11 +321,10 @@ enum vds_why vds_vad_find(const struct vds_process *process, uint64_t va,
 			  struct vds_vad *ret)
 {
 	const struct vds_kernel *kernel = process->task->kernel;
-	struct vds_vad_layout layout;
+	const struct vds_vad_layout *layout = vds_vad_layout(process->task);
 	struct vds_vad_node node;
 	uint64_t at = process->vad_root;
 
-	vds_vad_layout_init(&layout, kernel);
 	memset(&node, 0, sizeof(node));
 	for (uint32_t level = 0; at; level++) {
 		struct vds_vad vad;
@@ -333,12 +332,12 @@ enum vds_why vds_vad_find(const struct vds_process *process, uint64_t va,
 		if (level >= FIND_STEPS ||
 		    !vds_is_kernel_pointer(kernel, at, 8))
 			return VDS_BAD_DATA;
-		enum vds_why why = vds_vad_node_read(process->task, &layout, at,
+		enum vds_why why = vds_vad_node_read(process->task, layout, at,
 						     &node);
 		if (why)
 			return why;
 		node.level = level;
-		vds_vad_decode(kernel, &layout, &node, &vad);
+		vds_vad_decode(kernel, layout, &node, &vad);
 		if (va >= vad.start && va <= vad.end) {
 			*ret = vad;
 			return VDS_PRESENT;

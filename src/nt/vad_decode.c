@@ -63,8 +63,8 @@ static void init_tail(struct vds_vad_layout *l, const struct vds_kernel *kernel)
 		      l->header, end);
 }
 
-void vds_vad_layout_init(struct vds_vad_layout *layout,
-			 const struct vds_kernel *kernel)
+static void init_layout(struct vds_vad_layout *layout,
+			const struct vds_kernel *kernel)
 {
 	const struct vds_field *commit = vds_kf(kernel, VAD_COMMIT);
 	const struct vds_field *tag = vds_kf(kernel, POOL_TAG);
@@ -84,6 +84,15 @@ void vds_vad_layout_init(struct vds_vad_layout *layout,
 		vds_bits_init(&layout->tag, tag, 0, layout->header);
 	init_core(layout, kernel);
 	init_tail(layout, kernel);
+}
+
+const struct vds_vad_layout *vds_vad_layout(struct vds_task *task)
+{
+	if (!task->has_vad_layout) {
+		init_layout(&task->vad_layout, task->kernel);
+		task->has_vad_layout = true;
+	}
+	return &task->vad_layout;
 }
 
 enum vds_why vds_vad_node_read(struct vds_task *task,

@@ -8,24 +8,8 @@
 #define VDS_NT_VAD_DECODE_H
 
 #include "base/bytes.h"
-#include "nt/rec.h"
+#include "nt/task.h"
 #include "vadose/vad.h"
-
-/* Bytes kept of a node, its pool header in front; any layout up to 28000. */
-#define VDS_VAD_BYTES 0xc0
-
-struct vds_vad_layout {
-	unsigned int header;	/* bytes of pool header in front; 0 = none */
-	unsigned int core;	/* bytes of _MMVAD_SHORT */
-	unsigned int whole;	/* bytes of _MMVAD that are of interest */
-	unsigned int commit_high_shift;
-	bool higher;		/* LA57: the Higher bits count */
-	uint64_t last_vpn;	/* of user space */
-	struct vds_bits tag, left, right, parent, start, end, start_high,
-		end_high, start_higher, end_higher, commit, commit_high,
-		mem_commit, type, protection, is_private, subsection, first_pte,
-		last_pte, file_offset, process, file_object;
-};
 
 /* A node as read. */
 struct vds_vad_node {
@@ -36,8 +20,8 @@ struct vds_vad_node {
 	uint8_t bytes[VDS_VAD_BYTES + 8];
 };
 
-void vds_vad_layout_init(struct vds_vad_layout *layout,
-			 const struct vds_kernel *kernel);
+/* Of the task's kernel, prepared when it is first asked for. Lives as the task. */
+const struct vds_vad_layout *vds_vad_layout(struct vds_task *task);
 
 /*
  * Reads the node at @va: header, core and tail in one go if they are all

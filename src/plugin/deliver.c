@@ -54,13 +54,18 @@ static void pass_turn(struct vds_turns *turns, size_t index)
 	pthread_mutex_unlock(&turns->lock);
 }
 
+static void absences_add(struct vds_absences *to,
+			 const struct vds_absences *from)
+{
+	to->unreadable += from->unreadable;
+	to->invalid += from->invalid;
+	to->severity = VDS_MAX(to->severity, from->severity);
+}
+
 static void tally_add(struct vds_tally *to, const struct vds_tally *from)
 {
 	to->rows += from->rows;
-	to->absences.unreadable += from->absences.unreadable;
-	to->absences.invalid += from->absences.invalid;
-	to->absences.severity = VDS_MAX(to->absences.severity,
-					from->absences.severity);
+	absences_add(&to->absences, &from->absences);
 }
 
 static size_t held(const struct vds_run *run)
@@ -94,7 +99,8 @@ static bool may_stream(struct vds_run *run)
 
 /* One row, whose turn it is. Only what went out counts. */
 static struct vds_error *put_row(struct vds_session *session,
-				 const struct vds_value *values)
+				 const struct vds_value *values,
+				 const struct vds_absences *absences)
 {
 	struct vds_tally *tally = &session->tally;
 	if (session->limit && tally->rows >= session->limit)
@@ -103,7 +109,7 @@ static struct vds_error *put_row(struct vds_session *session,
 	if (err)
 		return err;
 	tally->rows++;
-	vds_schema_absences(session->schema, values, &tally->absences);
+	absences_add(&tally->absences, absences);
 	return tally->rows == session->limit ? &vds_stop : NULL;
 }
 
@@ -119,7 +125,11 @@ static struct vds_error *to_sink(struct vds_run *run)
 		tally_add(&session->tally, &run->tally);
 	}
 	for (size_t i = 0; i < run->rows.count; i++) {
-		struct vds_error *err = put_row(session, run->rows.rows[i]);
+		struct vds_absences absences = {0};
+		vds_schema_absences(session->schema, run->rows.rows[i],
+				    &absences);
+		struct vds_error *err = put_row(session, run->rows.rows[i],
+						&absences);
 		if (err)
 			return err;
 	}
@@ -186,7 +196,8 @@ static bool makes_text(const struct vds_run *run)
 
 /* Adds one row to those that the run holds. */
 static struct vds_error *keep(struct vds_run *run,
-			      const struct vds_value *values, bool as_text)
+			      const struct vds_value *values,
+			      const struct vds_absences *absences, bool as_text)
 {
 	const struct vds_session *session = run->session;
 	struct vds_sink *sink = session->sink;
@@ -197,8 +208,7 @@ static struct vds_error *keep(struct vds_run *run,
 		if (run->text.failed)
 			return &vds_enomem;
 		run->tally.rows++;
-		vds_schema_absences(session->schema, values,
-				    &run->tally.absences);
+		absences_add(&run->tally.absences, absences);
 	} else if (!vds_rowbuf_add(&run->rows, values,
 				   session->schema->num_columns)) {
 		return &vds_enomem;
@@ -218,15 +228,16 @@ static struct vds_error *relieve(struct vds_run *run)
 }
 
 struct vds_error *vds_run_add(struct vds_run *run,
-			      const struct vds_value *values)
+			      const struct vds_value *values,
+			      const struct vds_absences *absences)
 {
 	const struct vds_session *session = run->session;
 	bool as_text = makes_text(run);
 	struct vds_error *err;
 	if (!as_text && !run->rows.count && may_stream(run)) {
-		err = put_row(run->session, values);
+		err = put_row(run->session, values, absences);
 	} else {
-		err = keep(run, values, as_text);
+		err = keep(run, values, absences, as_text);
 		if (!err)
 			err = relieve(run);
 	}

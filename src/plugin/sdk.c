@@ -19,11 +19,13 @@ struct vds_error *vds_emit(struct vds_run *run, const struct vds_value *values)
 	const struct vds_session *session = run->session;
 	if (run->stopped)
 		return &vds_stop;
-	struct vds_error *err = vds_schema_check(session->schema, values);
+	struct vds_absences absences = {0};
+	struct vds_error *err = vds_schema_check(session->schema, values,
+						 &absences);
 	if (!err && session->where && !vds_where_match(session->where, values))
 		return NULL;
 	if (!err)
-		err = vds_run_add(run, values);
+		err = vds_run_add(run, values, &absences);
 	if (err && err->code == VDS_ERROR_STOP)
 		run->stopped = true;
 	else if (err)

@@ -85,11 +85,12 @@ struct vds_run {
 void vds_turns_init(struct vds_turns *turns);
 void vds_turns_deinit(struct vds_turns *turns);
 /*
- * Takes one row, which vds_schema_check() found well-formed; VDS_ERROR_STOP
- * when no more are wanted.
+ * Takes one row, which vds_schema_check() found well-formed and to lack
+ * @absences; VDS_ERROR_STOP when no more are wanted.
  */
 struct vds_error *vds_run_add(struct vds_run *run,
-			      const struct vds_value *values);
+			      const struct vds_value *values,
+			      const struct vds_absences *absences);
 /* Its turn has come (commit): hands over all rows, lets the next one on. */
 struct vds_error *vds_run_finish(struct vds_run *run);
 /*

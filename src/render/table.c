@@ -19,14 +19,20 @@
 /* A column is not made wider than this for the sake of one long cell. */
 #define MAX_WIDTH 60
 
+/* A column of the table, from left to right. */
+struct place {
+	size_t column;
+	size_t width;
+	bool right;		/* numbers are */
+};
+
 struct state {
 	struct vds_rowbuf window;	/* until the widths are known */
 	atomic_bool started;		/* the widths are set */
-	size_t width[VDS_MAX_COLUMNS];
-	bool shown[VDS_MAX_COLUMNS];
-	bool grouped[VDS_MAX_COLUMNS];
-	bool has_groups;
-	size_t last;			/* last shown column that isn't a group */
+	struct place places[VDS_MAX_COLUMNS];
+	size_t num_places;
+	size_t groups[VDS_MAX_COLUMNS];	/* columns that are printed above */
+	size_t num_groups;
 	struct vds_rowbuf group;	/* the row that began the current group */
 	struct vds_str line, cell;
 	bool begun;			/* a group or a card was printed */
@@ -72,14 +78,18 @@ static struct vds_error *begin(struct vds_render *render, struct vds_str *out)
 		only_groups &= !is_shown(schema, i) ||
 			       (schema->columns[i].flags & VDS_COLUMN_GROUP);
 	for (size_t i = 0; i < schema->num_columns; i++) {
-		uint32_t flags = schema->columns[i].flags;
-		state->shown[i] = is_shown(schema, i);
+		const struct vds_column *column = &schema->columns[i];
 		/* Without anything below them they are columns like others. */
-		state->grouped[i] = state->shown[i] && !schema->vertical &&
-				    !only_groups && (flags & VDS_COLUMN_GROUP);
-		state->has_groups |= state->grouped[i];
-		if (state->shown[i] && !state->grouped[i])
-			state->last = i;
+		bool grouped = (column->flags & VDS_COLUMN_GROUP) &&
+			       !schema->vertical && !only_groups;
+		if (!is_shown(schema, i))
+			continue;
+		if (grouped)
+			state->groups[state->num_groups++] = i;
+		else
+			state->places[state->num_places++] = (struct place){
+				.column = i, .right = is_right(column->kind),
+			};
 	}
 	return NULL;
 }
@@ -107,18 +117,13 @@ static void put_heading(const struct vds_render *render, struct vds_str *out)
 {
 	const struct vds_schema *schema = render->info->schema;
 	const struct state *state = render->state;
-	bool first = true;
 	style(render, out, "1");
-	for (size_t i = 0; i < schema->num_columns; i++) {
-		if (!state->shown[i] || state->grouped[i])
-			continue;
-		const char *title = title_of(&schema->columns[i]);
-		vds_str_puts(out, first ? (state->has_groups ? "  " : "") :
-					  "  ");
-		put_padded(out, title, strlen(title), state->width[i],
-			   is_right(schema->columns[i].kind),
-			   i == state->last);
-		first = false;
+	for (size_t i = 0; i < state->num_places; i++) {
+		const struct place *place = &state->places[i];
+		const char *title = title_of(&schema->columns[place->column]);
+		vds_str_puts(out, i || state->num_groups ? "  " : "");
+		put_padded(out, title, strlen(title), place->width,
+			   place->right, i + 1 == state->num_places);
 	}
 	style(render, out, "0");
 	vds_str_putc(out, '\n');
@@ -153,8 +158,9 @@ static bool continues_group(const struct vds_render *render,
 	if (!state->group.count)
 		return false;
 	const struct vds_value *last = state->group.rows[0];
-	for (size_t i = 0; i < render->info->schema->num_columns; i++) {
-		if (state->grouped[i] && !is_same(&values[i], &last[i]))
+	for (size_t i = 0; i < state->num_groups; i++) {
+		size_t column = state->groups[i];
+		if (!is_same(&values[column], &last[column]))
 			return false;
 	}
 	return true;
@@ -173,13 +179,14 @@ static bool put_group(const struct vds_render *render,
 	if (!vds_rowbuf_add(&state->group, values, schema->num_columns))
 		return false;
 	line->len = 0;
-	for (size_t i = 0; i < schema->num_columns; i++) {
-		if (!state->grouped[i] || is_nothing(&values[i]))
+	for (size_t i = 0; i < state->num_groups; i++) {
+		const struct vds_value *value = &values[state->groups[i]];
+		if (is_nothing(value))
 			continue;
 		vds_str_puts(line, line->len ? "  " : "");
-		vds_str_puts(line, title_of(&schema->columns[i]));
+		vds_str_puts(line, title_of(&schema->columns[state->groups[i]]));
 		vds_str_putc(line, ' ');
-		vds_text_cell(line, &values[i], VDS_TEXT_TABLE);
+		vds_text_cell(line, value, VDS_TEXT_TABLE);
 	}
 	vds_str_puts(out, state->begun ? "\n" : "");
 	state->begun = true;
@@ -197,7 +204,10 @@ static void put_cell(struct vds_str *out, const struct vds_value *value,
 	size_t at = out->len;
 	vds_text_cell(out, value, VDS_TEXT_TABLE);
 	size_t len = out->len - at;
-	size_t used = len ? vds_text_width(out->data + at, len) : 0;
+	/* Numbers and reasons are ASCII. */
+	size_t used = len;
+	if (len && value->kind >= VDS_KIND_STR)
+		used = vds_text_width(out->data + at, len);
 	if (used >= width || (last && !right))
 		return;
 	vds_str_fill(out, ' ', width - used);
@@ -211,20 +221,17 @@ static void put_cell(struct vds_str *out, const struct vds_value *value,
 static bool put_line(const struct vds_render *render,
 		     const struct vds_value *values, struct vds_str *out)
 {
-	const struct vds_schema *schema = render->info->schema;
 	const struct state *state = render->state;
-	if (state->has_groups && !put_group(render, values, out))
+	if (state->num_groups && !put_group(render, values, out))
 		return false;
-	const char *before = state->has_groups ? "  " : "";
-	for (size_t i = 0; i < schema->num_columns; i++) {
-		if (!state->shown[i] || state->grouped[i])
-			continue;
-		vds_str_puts(out, before);
-		before = "  ";
-		put_cell(out, &values[i], state->width[i],
-			 is_right(schema->columns[i].kind) &&
-				 values[i].kind != VDS_KIND_NONE,
-			 i == state->last);
+	for (size_t i = 0; i < state->num_places; i++) {
+		const struct place *place = &state->places[i];
+		const struct vds_value *value = &values[place->column];
+		if (i || state->num_groups)
+			vds_str_append(out, "  ", 2);
+		put_cell(out, value, place->width,
+			 place->right && value->kind != VDS_KIND_NONE,
+			 i + 1 == state->num_places);
 	}
 	vds_str_putc(out, '\n');
 	return true;
@@ -233,7 +240,7 @@ static bool put_line(const struct vds_render *render,
 static bool ready(const struct vds_render *render)
 {
 	const struct state *state = render->state;
-	return !state->has_groups && !render->info->schema->vertical &&
+	return !state->num_groups && !render->info->schema->vertical &&
 	       state->started;
 }
 
@@ -256,25 +263,24 @@ static void put_card(const struct vds_render *render,
 	const struct vds_schema *schema = render->info->schema;
 	struct state *state = render->state;
 	size_t width = 0;
-	for (size_t i = 0; i < schema->num_columns; i++) {
-		if (state->shown[i])
-			width = VDS_MAX(width, strlen(title_of(
-						       &schema->columns[i])));
-	}
+	for (size_t i = 0; i < state->num_places; i++)
+		width = VDS_MAX(width, strlen(title_of(&schema->columns[
+					       state->places[i].column])));
 	vds_str_puts(out, state->begun ? "\n" : "");
 	state->begun = true;
-	for (size_t i = 0; i < schema->num_columns; i++) {
-		const char *label = title_of(&schema->columns[i]);
-		if (!state->shown[i] || is_nothing(&values[i]))
+	for (size_t i = 0; i < state->num_places; i++) {
+		size_t column = state->places[i].column;
+		const struct vds_value *value = &values[column];
+		const char *label = title_of(&schema->columns[column]);
+		if (is_nothing(value))
 			continue;
 		state->cell.len = 0;
-		if (values[i].kind != VDS_KIND_STRS) {
-			vds_text_cell(&state->cell, &values[i],
-				      VDS_TEXT_TABLE);
+		if (value->kind != VDS_KIND_STRS) {
+			vds_text_cell(&state->cell, value, VDS_TEXT_TABLE);
 			put_item(render, label, width, &state->cell, out);
 			continue;
 		}
-		vds_for_each_str(s, &values[i]) {
+		vds_for_each_str(s, value) {
 			state->cell.len = 0;
 			vds_text_escape(&state->cell, s, strlen(s));
 			put_item(render, label, width, &state->cell, out);
@@ -283,25 +289,30 @@ static void put_card(const struct vds_render *render,
 	}
 }
 
+/* Of the heading and the rows at hand. */
+static size_t width_of(const struct vds_render *render, size_t column)
+{
+	const char *title = title_of(&render->info->schema->columns[column]);
+	struct state *state = render->state;
+	size_t width = vds_text_width(title, strlen(title));
+	for (size_t r = 0; r < state->window.count; r++) {
+		state->cell.len = 0;
+		vds_text_cell(&state->cell, &state->window.rows[r][column],
+			      VDS_TEXT_TABLE);
+		size_t one = vds_text_width(state->cell.data, state->cell.len);
+		if (one <= MAX_WIDTH)
+			width = VDS_MAX(width, one);
+	}
+	return width;
+}
+
 /* Takes the widths from the rows at hand and prints them. */
 static bool start(const struct vds_render *render, struct vds_str *out)
 {
-	const struct vds_schema *schema = render->info->schema;
 	struct state *state = render->state;
-	for (size_t i = 0; i < schema->num_columns; i++) {
-		const char *title = title_of(&schema->columns[i]);
-		state->width[i] = vds_text_width(title, strlen(title));
-		for (size_t r = 0; r < state->window.count; r++) {
-			state->cell.len = 0;
-			vds_text_cell(&state->cell, &state->window.rows[r][i],
-				      VDS_TEXT_TABLE);
-			size_t width = vds_text_width(state->cell.data,
-						      state->cell.len);
-			if (width <= MAX_WIDTH)
-				state->width[i] = VDS_MAX(state->width[i],
-							  width);
-		}
-	}
+	for (size_t i = 0; i < state->num_places; i++)
+		state->places[i].width = width_of(render,
+						  state->places[i].column);
 	if (state->window.count)
 		put_heading(render, out);
 	bool ok = true;

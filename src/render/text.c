@@ -5,9 +5,26 @@
 
 #include "row/units.h"
 
+#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+
+/* Leading bytes that are printable ASCII, by eights; never more than there are. */
+static size_t plain_bytes(const char *s, size_t len)
+{
+	size_t n = 0;
+	uint64_t w;
+	for (; len - n >= sizeof(w); n += sizeof(w)) {
+		memcpy(&w, s + n, sizeof(w));
+		/* Top bits: from 0x7f on by the sum, below 0x20 by its lack. */
+		if ((w | (w + EACH_BYTE(0x01)) | ~(w + EACH_BYTE(0x60))) &
+		    EACH_BYTE(0x80))
+			break;
+	}
+	return n;
+}
+
 void vds_text_escape(struct vds_str *out, const char *s, size_t len)
 {
-	size_t pos = 0, plain = 0;
+	size_t pos = plain_bytes(s, len), plain = 0;
 	while (pos < len) {
 		unsigned char b = (unsigned char)s[pos];
 		if (b >= 0x20 && b < 0x7f) {
@@ -141,7 +158,7 @@ static bool is_wide(int32_t c)
 
 size_t vds_text_width(const char *s, size_t len)
 {
-	size_t pos = 0, width = 0;
+	size_t pos = plain_bytes(s, len), width = 0;
 	int32_t c;
 	/* Nearly all text is ASCII: one column a byte. */
 	while (pos < len && (unsigned char)s[pos] < 0x80)

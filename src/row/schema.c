@@ -233,6 +233,7 @@ struct vds_error *vds_schema_init(struct vds_schema *schema,
 	}
 	for (size_t i = 0; i < schema->num_columns; i++) {
 		schema->visible[i] = true;
+		schema->kinds[i] = (uint8_t)schema->columns[i].kind;
 		if (schema->columns[i].flags & VDS_COLUMN_KEY)
 			schema->has_keys = true;
 		if (schema->columns[i].kind == VDS_KIND_STR &&
@@ -343,28 +344,6 @@ bool vds_value_overflows(const struct vds_value *value)
 	}
 }
 
-static const char *value_fault(const struct vds_column *column,
-			       const struct vds_value *value)
-{
-	if (value->kind != column->kind)
-		return "the value's kind is not the declared one";
-	switch (value->kind) {
-	case VDS_KIND_STR:
-	case VDS_KIND_FLAGS:
-	case VDS_KIND_BYTES:
-	case VDS_KIND_INTS:
-	case VDS_KIND_STRS:
-		if (value->count && !value->s)
-			return "the value has a length, but no pointer";
-		if (value->kind == VDS_KIND_STRS && value->count &&
-		    value->s[value->count - 1])
-			return "the last string of the list lacks its NUL";
-		return NULL;
-	default:
-		return NULL;
-	}
-}
-
 uint32_t vds_severity_rank(const char *word, size_t len)
 {
 	static const char *const words[] = {"info", "low", "medium", "high",
@@ -376,41 +355,81 @@ uint32_t vds_severity_rank(const char *word, size_t len)
 	return 0;
 }
 
+static void count_severity(const struct vds_schema *schema,
+			   const struct vds_value *values,
+			   struct vds_absences *absences)
+{
+	if (!schema->severity)
+		return;
+	const struct vds_value *v = &values[schema->severity - 1];
+	uint32_t rank = v->kind == VDS_KIND_STR ?
+				vds_severity_rank(v->s, v->count) : 0;
+	absences->severity = VDS_MAX(absences->severity, rank);
+}
+
+/* Most values are there, or not applicable: that is all this asks of them. */
+static inline bool is_usual(const struct vds_value *value)
+{
+	return value->kind == VDS_KIND_NONE ?
+		       value->why <= VDS_NOT_APPLICABLE :
+		       value->kind >= VDS_KIND_STR ||
+			       value->kind == VDS_KIND_ADDR ||
+			       value->u <= (uint64_t)VDS_JSON_INT_MAX;
+}
+
+static void count_absence(const struct vds_value *value,
+			  struct vds_absences *absences)
+{
+	enum vds_absence absence = VDS_ABSENCE_NONE;
+	if (value->kind == VDS_KIND_NONE)
+		absence = vds_absence_of(value->why);
+	else if (vds_value_overflows(value))
+		absence = VDS_ABSENCE_INVALID;
+	absences->unreadable += absence == VDS_ABSENCE_UNREADABLE;
+	absences->invalid += absence == VDS_ABSENCE_INVALID;
+}
+
 void vds_schema_absences(const struct vds_schema *schema,
 			 const struct vds_value *values,
 			 struct vds_absences *absences)
 {
-	if (schema->severity) {
-		const struct vds_value *v = &values[schema->severity - 1];
-		uint32_t rank = v->kind == VDS_KIND_STR ?
-			vds_severity_rank(v->s, v->count) : 0;
-		absences->severity = VDS_MAX(absences->severity, rank);
-	}
+	count_severity(schema, values, absences);
 	for (size_t i = 0; i < schema->num_columns; i++) {
-		const struct vds_value *value = &values[i];
-		enum vds_absence absence = VDS_ABSENCE_NONE;
-		if (value->kind == VDS_KIND_NONE)
-			absence = vds_absence_of(value->why);
-		else if (vds_value_overflows(value))
-			absence = VDS_ABSENCE_INVALID;
-		if (!absence || !schema->visible[i])
-			continue;
-		absences->unreadable += absence == VDS_ABSENCE_UNREADABLE;
-		absences->invalid += absence == VDS_ABSENCE_INVALID;
+		if (!is_usual(&values[i]) && schema->visible[i])
+			count_absence(&values[i], absences);
 	}
 }
 
+/* What is wrong with a value of a kind that points to something, or NULL. */
+static const char *pointer_fault(const struct vds_value *value)
+{
+	if (value->count && !value->s)
+		return "the value has a length, but no pointer";
+	if (value->kind == VDS_KIND_STRS && value->count &&
+	    value->s[value->count - 1])
+		return "the last string of the list lacks its NUL";
+	return NULL;
+}
+
 struct vds_error *vds_schema_check(const struct vds_schema *schema,
-				   const struct vds_value *values)
+				   const struct vds_value *values,
+				   struct vds_absences *absences)
 {
 	for (size_t i = 0; i < schema->num_columns; i++) {
-		if (values[i].kind == VDS_KIND_NONE)
+		const struct vds_value *value = &values[i];
+		const char *fault = NULL;
+		if (!is_usual(value) && schema->visible[i])
+			count_absence(value, absences);
+		if (value->kind == VDS_KIND_NONE)
 			continue;
-		const char *fault = value_fault(&schema->columns[i],
-						&values[i]);
+		if (value->kind != schema->kinds[i])
+			fault = "the value's kind is not the declared one";
+		else if (value->kind >= VDS_KIND_STR)
+			fault = pointer_fault(value);
 		if (fault)
 			return bad_column(schema, schema->columns[i].name,
 					  fault);
 	}
+	count_severity(schema, values, absences);
 	return NULL;
 }

@@ -43,6 +43,7 @@ struct vds_schema {
 	bool vertical;		/* VDS_PLUGIN_VERTICAL */
 	const struct vds_column *columns;
 	size_t num_columns;
+	uint8_t kinds[VDS_MAX_COLUMNS];	/* of columns[], side by side */
 	bool visible[VDS_MAX_COLUMNS];	/* shown at all (--fields) */
 	bool asked[VDS_MAX_COLUMNS];	/* named by --fields */
 	bool has_keys;		/* some column is VDS_COLUMN_KEY */
@@ -90,10 +91,11 @@ void vds_schema_absences(const struct vds_schema *schema,
 			 struct vds_absences *absences);
 /*
  * Checks each value against its column. VDS_ERROR_PLUGIN: wrong kind or a
- * pointer that is missing.
+ * pointer that is missing. Adds to *absences on the way.
  */
 struct vds_error *vds_schema_check(const struct vds_schema *schema,
-				   const struct vds_value *values);
+				   const struct vds_value *values,
+				   struct vds_absences *absences);
 
 /* True if JSON can't hold it: past 2^53 - 1, or a time past the year 9999. */
 bool vds_value_overflows(const struct vds_value *value);

@@ -29,14 +29,27 @@ char *vds_put_i64(char *p, int64_t v)
 	return vds_put_u64(p, 0 - (uint64_t)v);
 }
 
+#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+
+/* Eight hexadecimal digits at once: a nibble a byte, then all to ASCII. */
+static void put_hex32(char *p, uint32_t v)
+{
+	uint64_t x = v;
+	x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+	x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x | x << 4) & EACH_BYTE(0x0f);
+	uint64_t letters = (x + EACH_BYTE(6)) >> 4 & EACH_BYTE(1);
+	x += EACH_BYTE('0') + letters * ('a' - '0' - 10);
+	for (size_t i = 8; i-- > 0; x >>= 8)
+		p[i] = (char)x;
+}
+
 char *vds_put_addr(char *p, uint64_t v)
 {
 	p[0] = '0';
 	p[1] = 'x';
-	for (size_t i = 17; i >= 2; i--) {
-		p[i] = hex_digits[v & 15];
-		v >>= 4;
-	}
+	put_hex32(p + 2, (uint32_t)(v >> 32));
+	put_hex32(p + 10, (uint32_t)v);
 	return p + VDS_ADDR_LEN;
 }
 

@@ -59,7 +59,9 @@ static char *rendered(const char *renderer, const char *fields,
 					    vds_renderer_find(renderer), &info,
 					    &out.writer));
 	for (size_t i = 0; i < count; i++) {
-		ck_assert_ptr_null(vds_schema_check(&schema, rows[i]));
+		struct vds_absences absences = {0};
+		ck_assert_ptr_null(vds_schema_check(&schema, rows[i],
+						    &absences));
 		ck_assert_ptr_null(render.sink.row(&render.sink, rows[i]));
 	}
 	struct vds_render_end end = {.status = "ok", .rows = count,

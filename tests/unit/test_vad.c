@@ -297,6 +297,7 @@ START_TEST(higher_bits_count_with_five_levels_only)
 	nt.kernel.space.dtb = 0;
 	nt.kernel.space.levels = 5;
 	nt.kernel.space.id = 2;
+	nt.task.has_vad_layout = false;	/* another kernel, to the task */
 	v = vds_vad_next(vds_vad_iterate(&process));
 	ck_assert_uint_eq(v->start, UINT64_C(2) << 52 | 0x10000);
 	ck_assert_uint_eq(v->end, UINT64_C(2) << 52 | 0x13fff);
