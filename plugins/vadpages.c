@@ -150,7 +150,10 @@ static bool emit(struct context *c, const struct vds_page *page, uint64_t va,
 		[PAGE_SIZE] = vds_size(page->page_size ? page->page_size :
 							 4096),
 		[STATE] = vds_str(vds_page_state_str(page->state)),
-		[VIA] = vds_str(via_str(page->via)),
+		/* Nothing leads to what was never touched. */
+		[VIA] = page->via != VDS_VIA_HARDWARE || page->pa ?
+			vds_str(via_str(page->via)) :
+			vds_absent(VDS_NOT_APPLICABLE),
 		/* No table: nothing that could be read. */
 		[PTE] = vds_or(page->pte_why == VDS_NOT_MAPPED ?
 				       VDS_NOT_APPLICABLE : page->pte_why,

@@ -75,7 +75,7 @@ static const struct vds_column columns[] = {
 	[PAGE_SIZE] = {"translation.page_size", VDS_KIND_SIZE, 0, "Page size",
 		       "bytes", "size of the page that maps it", NULL},
 	[STATE] = {"translation.state", VDS_KIND_STR, 0, "State", NULL,
-		   "what the page is", NULL},
+		   "what the page is; free: of user space, in no VAD", NULL},
 	[VIA] = {"translation.via", VDS_KIND_STR, 0, "Found via", NULL,
 		 "hardware, pte, prototype_pte, prototype_vad", NULL},
 	[RIGHTS] = {"translation.rights", VDS_KIND_FLAGS, 0, "Rights", NULL,
@@ -139,19 +139,32 @@ static const char *via_str(enum vds_page_via via)
 	return NULL;
 }
 
-/* What NT makes of a user address: asks the VAD where the tables are silent. */
+/* What NT makes of an address: asks the VAD where the tables are silent. */
 static void fill_page(const struct vds_process *process, uint64_t va,
 		      struct vds_value *row)
 {
 	struct vds_vad vad;
 	struct vds_page page;
-	enum vds_why why = vds_vad_find(process, va, &vad);
+	enum vds_why why = VDS_NOT_MAPPED;
 
-	row[VAD] = vds_or(why == VDS_NOT_MAPPED ? VDS_NOT_APPLICABLE : why,
-			  vds_addr(vad.node));
+	if (!(va >> 63)) {
+		why = vds_vad_find(process, va, &vad);
+		row[VAD] = vds_or(why == VDS_NOT_MAPPED ? VDS_NOT_APPLICABLE :
+							  why,
+				  vds_addr(vad.node));
+	}
 	vds_page_at(process, why ? NULL : &vad, va, &page);
+	/* Of kernel space no VAD says that it is reserved. */
+	if (va >> 63 && page.state == VDS_PAGE_RESERVED)
+		return;
+	/* Neither the tables nor a VAD know of it. */
+	if (page.state == VDS_PAGE_RESERVED && why == VDS_NOT_MAPPED) {
+		row[STATE] = vds_str("free");
+		return;
+	}
 	row[STATE] = vds_str(vds_page_state_str(page.state));
-	row[VIA] = vds_str(via_str(page.via));
+	if (page.via != VDS_VIA_HARDWARE || page.pa)
+		row[VIA] = vds_str(via_str(page.via));
 	if (!page.proto)
 		return;
 	row[PROTO] = vds_addr(page.proto);
@@ -176,8 +189,7 @@ static struct vds_error *translate(struct vds_run *run,
 		row[PAGE_SIZE] = vds_size(t.page_size);
 		row[RIGHTS] = vds_flags(rights_str(&t));
 	}
-	if (!(va >> 63))
-		fill_page(process, va, row);
+	fill_page(process, va, row);
 	return vds_emit(run, row);
 }
 

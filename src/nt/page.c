@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 #include "nt/task.h"
+#include "vadose/section.h"
 
 const char *vds_page_state_str(enum vds_page_state state)
 {
@@ -161,6 +162,38 @@ static void take_place(struct lookup *l, const struct vds_proto_place *place,
 	}
 }
 
+/*
+ * What a page may be used for as long as its own PTE doesn't say: in views of
+ * data what the view was mapped for. An image's VAD says EXECUTE_WRITECOPY of
+ * all of it; each page takes what its part of the file is for (VirtualQuery of an
+ * untouched page tells the same).
+ */
+static void set_initial_protection(struct lookup *l)
+{
+	const struct vds_vad *vad = l->vad;
+	const struct vds_section *section;
+	const struct vds_subsection *sub;
+	uint64_t index = (l->va - vad->start) >> VDS_PAGE_SHIFT;
+
+	if (vad->type != VDS_VAD_IMAGE || !vad->has_section) {
+		set_protection(l, vad->protection);
+		return;
+	}
+	section = vds_vad_section(l->process, vad);
+	if (!section || section->why) {
+		l->page->protection_why = section ? section->why :
+						    VDS_BAD_DATA;
+		return;
+	}
+	sub = vds_section_subsection_of(section, vad->first_prototype_pte +
+							 8 * index);
+	if (sub)
+		set_protection(l, sub->protection);
+	else	/* longer than its section, or that is broken */
+		l->page->protection_why = section->subsections_complete ?
+			VDS_NOT_APPLICABLE : VDS_BAD_DATA;
+}
+
 /* The page tables say nothing, or "ask the VAD". */
 static void ask_vad(struct lookup *l, bool touched)
 {
@@ -171,7 +204,7 @@ static void ask_vad(struct lookup *l, bool touched)
 	if (!vad)
 		return;
 	if (page->protection_why)
-		set_protection(l, vad->protection);
+		set_initial_protection(l);
 	if (!has_prototypes(vad)) {
 		if ((vad->is_private || vad->type == VDS_VAD_WRITE_WATCH) &&
 		    vad->mem_commit)
@@ -262,7 +295,7 @@ static void take_software(struct lookup *l, uint64_t raw)
 	case VDS_PTE_PROTOTYPE:
 		page->via = VDS_VIA_PROTO_PTE;
 		if (!pte.protection && l->vad)
-			set_protection(l, l->vad->protection);
+			set_initial_protection(l);
 		take_proto(l, pte.address, true);
 		break;
 	case VDS_PTE_TRANSITION:
