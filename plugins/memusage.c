@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * memusage: physical memory by owner (section, process, page tables, system)
- * and by the list that its pages are on: a sweep of the PFN database.
+ * and by the list that its pages are on: a sweep of the PFN database. The same
+ * pages may be added up by file, by process or by list; the sum is always that
+ * of physical memory.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,7 @@ enum {
 	COL_FREE,
 	COL_ZEROED,
 	COL_BAD,
+	COL_LIST,
 	NUM_COLS,
 };
 
@@ -40,7 +43,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_OWNER] = {"owner.kind", VDS_KIND_STR, VDS_COLUMN_KEY, "Owner", NULL, "section, process, page-table, system, none or unknown; no-entry: pages of the image whose entry in the PFN database can't be had. All sizes add up to physical memory", NULL},
 	[COL_CA] = {"section.control_area", VDS_KIND_ADDR, VDS_COLUMN_KEY, "Control area", NULL, "section that owns the pages", NULL},
 	[COL_BACKING] = VDS_COL_BACKING(0),
-	[COL_FILE] = VDS_COL_SECTION_FILE(0),
+	[COL_FILE] = VDS_COL_SECTION_FILE(VDS_COLUMN_KEY),
 	[COL_PID] = {"process.pid", VDS_KIND_INT, 0, "PID", NULL, "process that owns the pages", "process.pid"},
 	[COL_PROCESS] = VDS_COL_PROCESS(0),
 	[COL_EPROCESS] = VDS_COL_EPROCESS(VDS_COLUMN_KEY | VDS_COLUMN_WIDE),
@@ -54,10 +57,12 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_FREE] = {"memory.free", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "Free", "bytes", "free, with old content", NULL},
 	[COL_ZEROED] = {"memory.zeroed", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "Zeroed", "bytes", "free and zeroed", NULL},
 	[COL_BAD] = {"memory.bad", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "Bad", "bytes", "not to be used", NULL},
+	[COL_LIST] = {"memory.list", VDS_KIND_STR, VDS_COLUMN_KEY, "List", NULL, "with --by list: active, or the list that the pages are on", NULL},
 };
 
 static const struct vds_option options[] = {
 	{"owner", VDS_OPTION_ENUM, 0, "KIND", NULL, "section|process|page-table|system|none|unknown|no-entry", "only this kind of owner"},
+	{"by", VDS_OPTION_ENUM, 0, "WHAT", "section", "section|file|process|list", "a row per section and process; per file, whatever its sections; per process, with its page tables; or per list"},
 };
 
 /* Pages of one owner. */
@@ -66,6 +71,7 @@ struct tally {
 	uint64_t lists[NUM_LISTS];
 	uint64_t shared;
 	uint64_t in_image;	/* of them, those that the image has */
+	const char *file;	/* --by file: instead of a control area */
 };
 
 struct tallies {
@@ -84,6 +90,8 @@ static int compare(const void *pa, const void *pb)
 	const struct tally *a = pa, *b = pb;
 	if (a->kind != b->kind)
 		return a->kind < b->kind ? -1 : 1;
+	if (a->file || b->file)
+		return !a->file ? -1 : !b->file ? 1 : strcmp(a->file, b->file);
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
@@ -194,6 +202,53 @@ static void fill_section(const struct vds_process *any, uint64_t area,
 				     vds_absent(s->file_name_why);
 }
 
+/* Counts as wanted: by owner, whose sections may be one, by file, or none. */
+static void regroup(const struct vds_process *any, const char *by,
+		    struct tallies *all)
+{
+	bool file = !strcmp(by, "file"), process = !strcmp(by, "process");
+	for (size_t i = 0; i < all->count; i++) {
+		struct tally *t = &all->list[i];
+		const struct vds_section *s =
+			file && t->kind == VDS_OWNER_SECTION && t->id ?
+				vds_section_at(any, t->id) : NULL;
+		if (s && !s->why)
+			t->file = s->file_name;
+		/* Of what has no file, all sections or processes are one. */
+		if ((file && !t->file) ||
+		    (process && t->kind == VDS_OWNER_SECTION))
+			t->id = 0;
+		if (process && t->kind == VDS_OWNER_PAGE_TABLE && t->id)
+			t->kind = VDS_OWNER_PROCESS;
+	}
+	merge(all);
+}
+
+static bool is_wanted(const struct vds_run *run, const struct tally *t)
+{
+	const char *wanted = vds_option_str(run, "owner");
+	return !wanted || !strcmp(wanted, vds_owner_kind_str(
+					(enum vds_owner_kind)t->kind));
+}
+
+static struct vds_error *emit_lists(struct vds_run *run,
+				    const struct tallies *all)
+{
+	struct vds_error *err = NULL;
+	for (size_t k = 0; !err && k < NUM_LISTS; k++) {
+		uint64_t total = 0;
+		for (size_t i = 0; i < all->count; i++)
+			total += is_wanted(run, &all->list[i]) ?
+					 all->list[i].lists[k] : 0;
+		err = vds_emit(run, (struct vds_value[NUM_COLS]){
+			[COL_SIZE] = pages(total),
+			[COL_LIST] = vds_str(vds_page_list_str(
+				(enum vds_page_list)k)),
+		});
+	}
+	return err;
+}
+
 static struct vds_error *emit(struct vds_run *run, const struct tally *t)
 {
 	static const int lists[NUM_LISTS] = {
@@ -204,15 +259,16 @@ static struct vds_error *emit(struct vds_run *run, const struct tally *t)
 		[VDS_LIST_BAD] = COL_BAD, [VDS_LIST_ACTIVE] = COL_ACTIVE,
 		[VDS_LIST_TRANSITION] = COL_TRANSITION,
 	};
-	const char *kind = vds_owner_kind_str((enum vds_owner_kind)t->kind);
-	const char *wanted = vds_option_str(run, "owner");
 	struct vds_value v[NUM_COLS] = {0};
 	uint64_t total = 0;
-	if (wanted && strcmp(wanted, kind))
+	if (!is_wanted(run, t))
 		return NULL;
-	v[COL_OWNER] = vds_str(kind);
+	v[COL_OWNER] = vds_str(vds_owner_kind_str(
+		(enum vds_owner_kind)t->kind));
 	const struct vds_process *any = vds_process_at(run, 0);
-	if (any && t->kind == VDS_OWNER_SECTION && t->id)
+	if (t->file)
+		v[COL_FILE] = vds_str(t->file);
+	else if (any && t->kind == VDS_OWNER_SECTION && t->id)
 		fill_section(any, t->id, v);
 	if (t->kind != VDS_OWNER_SECTION && t->id) {
 		const struct vds_process *p =
@@ -253,6 +309,7 @@ static struct vds_error *emit_rest(struct vds_run *run,
 static struct vds_error *report(struct vds_run *run, const struct context *c,
 				size_t count)
 {
+	const char *by = vds_option_str(run, "by");
 	struct tallies all = {0};
 	for (size_t i = 0; i < count; i++)
 		all.cap += c->found[i].count;
@@ -265,6 +322,11 @@ static struct vds_error *report(struct vds_run *run, const struct context *c,
 		all.count += c->found[i].count;
 	}
 	merge(&all);
+	if (!strcmp(by, "list")) {
+		struct vds_error *err = emit_lists(run, &all);
+		return err ? err : emit_rest(run, &all);
+	}
+	regroup(vds_process_at(run, 0), by, &all);
 	for (size_t i = 0; i < all.count; i++) {
 		struct vds_error *err = emit(run, &all.list[i]);
 		if (err)

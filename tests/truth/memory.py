@@ -144,6 +144,41 @@ def check_memusage(m):
             "active", "standby", "modified", "modified_no_write",
             "transition", "free", "zeroed", "bad"))
         m.failures.equal("sum of lists", total, memory["size"])
+    return len(rows) + check_sums(m, rows)
+
+
+def check_sums(m, rows):
+    """The same pages by file, by process and by list."""
+    def size_by(rows, key):
+        sums = {}
+        for row in rows:
+            sums[key(row)] = sums.get(key(row), 0) + row["memory"]["size"]
+        return sums
+
+    def by_file(row):
+        return row["owner"]["kind"], row.get("section", {}).get("file")
+
+    def by_process(row):
+        kind, who = row["owner"]["kind"], row.get("process", {}).get("eprocess")
+        return ("process" if kind == "page-table" and who else kind), who
+
+    for by, key in ("file", by_file), ("process", by_process):
+        got = [r for r in m.rows("memusage", "--by", by)
+               if r["owner"]["kind"] != "no-entry"]
+        m.failures.equal("sums by " + by, size_by(got, key),
+                         size_by(rows, key))
+        m.failures.equal("rows by " + by, len(got), len(size_by(got, key)))
+    for owner in [], ["--owner", "section"]:
+        got = {r["memory"]["list"]: r["memory"]["size"]
+               for r in m.rows("memusage", "--by", "list", *owner)
+               if "list" in r["memory"]}
+        want = {name.replace("_", "-"): sum(
+            r["memory"][name] for r in rows
+            if not owner or r["owner"]["kind"] == owner[1])
+                for name in ("active", "standby", "modified",
+                             "modified_no_write", "transition", "free",
+                             "zeroed", "bad")}
+        m.failures.equal("sums by list", got, want)
     return len(rows)
 
 
