@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes profiles/published/: layouts of kernels without a symbol table.
 
-published.py LAYOUTS_DIR PROFILES_DIR
+published.py LAYOUTS_DIR PROFILES_DIR HEADERS_DIR
 
 LAYOUTS_DIR holds layouts.csv and layout_map.csv (facts taken from published
-headers and dumps, each with its source). What is not published is left out;
-what is taken from another kernel says so in a comment on the type.
+headers and dumps, each with its source), HEADERS_DIR the headers themselves,
+for what isn't in those tables. What is not published is left out; what is taken
+from another kernel says so in a comment on the type.
 """
 import csv
 import os
 import re
 import sys
+
+import headers
 
 BASES = {
     'u8': ('unsigned char', 1), 'u16': ('unsigned short', 2),
@@ -20,7 +23,7 @@ BASES = {
     'i64': ('long long', 8), 'ptr': ('void*', 8), 'fn*': ('function*', 8),
     'wchar': ('wchar', 2), 'f32': ('float', 4), 'f64': ('double', 8),
 }
-HEADERS = 'novafacing/vergilius-rs@58f8e9a, headers of 10.0.%s'
+HEADERS = 'novafacing/vergilius-rs@58f8e9a, headers of %s'
 OFFSETS = 'Rickebo/ntoskrnlib@8260d7c (build 26100), offsets'
 DUMP = 'a struct dump of a 24H2 kernel that agrees with them, bits'
 DYNDATA = 'System Informer, kphdyn.xml'
@@ -316,6 +319,128 @@ def invariants(profiles):
     return out
 
 
+def oldest_kernel(path):
+    """YAML of all types of a pack's kernel of the lowest revision."""
+    with open(path, encoding='utf-8') as f:
+        head, layers = f.read().split('\nlayers:\n')
+    listed = re.findall(r'revision: (\d+)\n.*?layers: \[(.*?)\]', head,
+                        re.DOTALL)
+    mine = min(listed, key=lambda k: int(k[0]))[1].split(', ')
+    out = [head.split('\ntypes:\n')[1]]
+    for layer in re.split(r'\n(?=  L\d+:)', '\n' + layers):
+        if layer.strip().split(':')[0] in mine:
+            out.append(re.sub(r'(?m)^  ', '', layer.strip('\n')
+                              .partition('\n')[2]))
+    return '\n'.join(out)
+
+
+def pack_members(text):
+    """path -> {member: (offset, bits)} of a pack's types, and path -> size."""
+    members, sizes, path = {}, {}, None
+    for line in text.splitlines():
+        m = re.match(r'  (\S+):$', line)
+        if m:
+            path = m.group(1)
+        m = re.match(r'    (?:struct|union): (0x[0-9a-f]+)$', line)
+        if m:
+            sizes[path] = int(m.group(1), 16)
+        m = re.match(r'      (\S+): (0x[0-9a-f]+)(?::(\d+)\+(\d+))? ', line)
+        if m:
+            bits = m.group(3) and (int(m.group(3)), int(m.group(4)))
+            members.setdefault(path, {})[m.group(1)] = \
+                int(m.group(2), 16), bits or None
+    return members, sizes
+
+
+def held(members):
+    """Names of the types that these hold by value."""
+    return [m.spelled.split('[')[0] for m in members
+            if m.spelled and '*' not in m.spelled]
+
+
+def absolute(offset, bits):
+    return (8 * offset + bits[0], bits[1]) if bits else (8 * offset, None)
+
+
+class Headers:
+    """Whole types of one build, so far as the same source is right about 22000,
+    of which there are symbols."""
+    PROOF = '10.0.22000.194'
+
+    def __init__(self, folder, version, profiles):
+        self.note = HEADERS % version
+        self.types, self.proof = (headers.read(os.path.join(
+            folder, f'bindings-{v}-x64.h')) for v in (version, self.PROOF))
+        self.known, self.sizes = pack_members(oldest_kernel(
+            os.path.join(profiles, 'ntkrnlmp-22000.yaml')))
+
+    def is_right(self, path, field, was):
+        """Bits must have been placed right; offsets must not have been wrong."""
+        known = self.known.get(path, {}).get(field.name)
+        if not known or not was:
+            return not field.bits
+        if was.offset is None or was.bits == 'unknown':
+            return False
+        return absolute(was.offset, was.bits) == absolute(*known)
+
+    def convert(self, path, fields, proof, size=0):
+        out = Type(size)
+        before = {f.name: f for f in proof}
+        for f in fields:
+            was = before.get(f.name)
+            if f.offset is None or f.bits == 'unknown' or \
+                    not self.is_right(path, f, was):
+                continue
+            inner = f.inner and self.convert(
+                f'{path}.{f.name}', f.inner, (was and was.inner) or ())
+            out.members[f.name] = Member(f.offset, f.bits, f.spelled, inner)
+        return out
+
+    def add(self, types, wanted, others):
+        """Adds the wanted types, and those that they hold by value, unless
+        @others has them."""
+        todo = [name for name in wanted if name not in types]
+        for name in wanted:
+            if name in types:
+                todo += self.complete(name, types[name])
+        while todo:
+            name = todo.pop()
+            if name in types or name in others or \
+                    name not in self.types or name not in self.proof or \
+                    self.proof[name][0] != self.sizes.get(name):
+                continue
+            size, _, fields = self.types[name]
+            t = types[name] = self.convert(name, fields, self.proof[name][2],
+                                           size)
+            t.note = self.note
+            kept = wanted.get(name)
+            t.members = {k: m for k, m in t.members.items()
+                         if not kept or k in kept}
+            todo += held(t.members.values())
+
+    def complete(self, name, t):
+        """Adds what the tables leave out of a type; returns what that holds."""
+        if name not in self.types or name not in self.proof or \
+                self.proof[name][0] != self.sizes.get(name):
+            return []
+        all_of = self.convert(name, self.types[name][2], self.proof[name][2])
+        fresh = {k: m for k, m in all_of.members.items()
+                 if k not in t.members}
+        t.members.update(fresh)
+        return held(fresh.values())
+
+
+def wanted_types(profiles):
+    """name -> the members that types.txt keeps of it; none: all."""
+    out = {}
+    with open(os.path.join(profiles, 'types.txt'), encoding='utf-8') as f:
+        for line in f:
+            name, _, member = line.split('#')[0].strip().partition('.')
+            if name:
+                out.setdefault(name, set()).update({member} - {''})
+    return out
+
+
 def add_stable(types, without=()):
     """Adds STABLE where the published facts leave it out."""
     for name, members in STABLE.items():
@@ -370,7 +495,9 @@ def main():
     for number, revision in ('22621', '382'), ('22631', '2428'):
         types = facts.of(number, 'HDR')
         for t in types.values():
-            t.note = HEADERS % f'{number}.{revision}'
+            t.note = HEADERS % f'10.0.{number}.{revision}'
+        Headers(sys.argv[3], f'10.0.{number}.{revision}', profiles).add(
+            types, wanted_types(profiles), extra)
         add_stable(types)
         write(target, 'ntkrnlmp', number, revision, types, extra)
         write(target, 'ntkrla57', number, revision, la57(types), extra)

@@ -27,7 +27,8 @@ ALL = KERNELS + [
     "1E158A6041094205BE17F93E54DD5E511",            # 17134
     "8B11040A5928757B11390AC78F6B69251",            # 10.0.17763.379
     "35A038B1F6E2E8CAF642111E6EC66F571",            # 10.0.18362.30
-    "C2EADB24A615E9472CE47C8ADD31F1301"]            # 10.0.20348.288
+    "C2EADB24A615E9472CE47C8ADD31F1301",            # 10.0.20348.288
+    "published/ntkrnlmp-22621"]                     # no symbols
 # What a kernel has no place for: AppContainers and lists of system views in
 # Windows 7; a VAD of KUSER_SHARED_DATA before 17134, where scenes have none.
 SEVEN = {"cross-container-writable", "unlinked-vad-benign", "same-frame-benign"}
