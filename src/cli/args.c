@@ -42,7 +42,7 @@ static const struct option options[] = {
 	{OBJECT, 0, "object", "URN", "which of several memories of an AFF4 volume"},
 	{ACQUIRED_AT, 0, "acquired-at", "TIME", "if the image doesn't say: 2020-10-08T17:21:44Z"},
 	{PID, 0, "pid", "N[,N...]", "only these processes"},
-	{PROCESS, 0, "process", "GLOB", "only processes with such a name"},
+	{PROCESS, 0, "process", "GLOB", "only processes of such a name or path, or with this EPROCESS"},
 	{WHERE, 0, "where", "EXPR", "only such rows: 'size > 64K and name ~ temp'"},
 	{FIELDS, 0, "fields", "A,B", "only these columns"},
 	{SORT, 0, "sort", "A,-B", "order of rows; '-' = descending"},

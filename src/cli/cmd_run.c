@@ -304,14 +304,30 @@ static bool pid_is_wanted(const struct vds_list *pids, uint32_t pid, bool *bad)
 	return wanted;
 }
 
+static bool matches(const char *glob, const char *name)
+{
+	return name && vds_glob_match(glob, name);
+}
+
+/* By a name that any tool shows of it, with a '\\' by its path; by its EPROCESS. */
+static bool is_called(const struct vds_process *process, const char *word)
+{
+	uint64_t eprocess;
+	if (vds_parse_address(word, &eprocess) && eprocess >> 63)
+		return process->eprocess == eprocess;
+	if (strchr(word, '\\'))
+		return matches(word, process->path);
+	return matches(word, process->name) ||
+	       matches(word, process->image_file_name);
+}
+
 static bool is_wanted(const struct vds_args *args,
 		      const struct vds_process *process, bool *bad)
 {
 	if (args->pids.count && !pid_is_wanted(&args->pids, process->pid, bad))
 		return false;
 	for (size_t i = 0; i < args->processes.count; i++) {
-		if (process->name &&
-		    vds_glob_match(args->processes.items[i], process->name))
+		if (is_called(process, args->processes.items[i]))
 			return true;
 	}
 	return !args->processes.count;
