@@ -16,11 +16,11 @@
 #define MAX_NAME 255
 
 /*
- * A key's own name. A compressed one has a byte per character (the low halves
- * of its UTF-16 units: Windows Research Kernel, cmname.c).
+ * Appends a key's own name. A compressed one has a byte per character (the low
+ * halves of its UTF-16 units: Windows Research Kernel, cmname.c).
  */
 static enum vds_why read_name(struct vds_task *task, uint64_t block,
-			      const char **ret)
+			      struct vds_str *s)
 {
 	const struct vds_kernel *kernel = task->kernel;
 	const struct vds_field *name = vds_kf(kernel, KEY_NAME_TEXT);
@@ -45,11 +45,14 @@ static enum vds_why read_name(struct vds_task *task, uint64_t block,
 	why = vds_task_read(task, block + name->offset, raw, (size_t)length);
 	if (why)
 		return why;
-	if (!compressed)
-		return vds_task_utf16(task, raw, (size_t)length / 2, ret);
+	if (!compressed) {
+		vds_str_put_utf16(s, raw, (size_t)length / 2);
+		return VDS_PRESENT;
+	}
 	for (size_t i = 0; i < length; i++)
 		vds_put_le16(wide + 2 * i, raw[i]);
-	return vds_task_utf16(task, wide, (size_t)length, ret);
+	vds_str_put_utf16(s, wide, (size_t)length);
+	return VDS_PRESENT;
 }
 
 static enum vds_why read_member(struct vds_task *task, uint64_t va,
@@ -62,9 +65,15 @@ static enum vds_why read_member(struct vds_task *task, uint64_t va,
 
 /* What a key is called, from itself up to the root. */
 struct parts {
-	const char *names[MAX_DEPTH];
+	struct vds_str text;		/* of all of them, in that order */
+	size_t ends[MAX_DEPTH];		/* where in it each one ends, exclusive */
 	size_t count;
 };
+
+static void parts_deinit(struct parts *parts)
+{
+	vds_str_deinit(&parts->text);
+}
 
 /* PRESENT if the root was reached; what was met on the way stands in @parts. */
 static enum vds_why collect(struct vds_task *task, uint64_t kcb,
@@ -82,11 +91,10 @@ static enum vds_why collect(struct vds_task *task, uint64_t kcb,
 			mark = kcb;
 		why = read_member(task, kcb, vds_kf(kernel, KCB_NAME), &block);
 		if (!why)
-			why = read_name(task, block,
-					&parts->names[parts->count]);
+			why = read_name(task, block, &parts->text);
 		if (why)
 			return why;
-		parts->count++;
+		parts->ends[parts->count++] = parts->text.len;
 		why = read_member(task, kcb, vds_kf(kernel, KCB_PARENT), &kcb);
 	}
 	return why;
@@ -97,11 +105,21 @@ static enum vds_why join(struct vds_task *task, const struct parts *parts,
 {
 	_cleanup_(vds_str_deinit) struct vds_str s = {0};
 
+	if (parts->text.failed) {
+		task->nomem = true;
+		return VDS_NOT_APPLICABLE;
+	}
 	/* What is above can't be had: the rest is worth something. */
 	if (!whole)
 		vds_str_puts(&s, "...");
-	for (size_t i = parts->count; i-- > 0;)
-		vds_str_printf(&s, "\\%s", parts->names[i]);
+	for (size_t i = parts->count; i-- > 0;) {
+		size_t start = i ? parts->ends[i - 1] : 0;
+		const char *name = parts->text.data + start;
+
+		vds_str_putc(&s, '\\');
+		vds_str_append(&s, name,
+			       strnlen(name, parts->ends[i] - start));
+	}
 	return vds_task_keep(task, &s, ret);
 }
 
@@ -109,18 +127,19 @@ enum vds_why vds_key_path(struct vds_task *task, uint64_t body,
 			  const char **ret)
 {
 	const struct vds_kernel *kernel = task->kernel;
-	struct parts parts;
+	_cleanup_(parts_deinit) struct parts parts;
 	uint64_t type, kcb;
 	enum vds_why why = read_member(task, body, vds_kf(kernel, KEY_TYPE),
 				       &type);
 
+	parts.count = 0;
+	parts.text = (struct vds_str){0};
 	if (!why && type != KEY_BODY_TYPE)
 		why = VDS_BAD_DATA;
 	if (!why)
 		why = read_member(task, body, vds_kf(kernel, KEY_KCB), &kcb);
 	if (why)
 		return why;
-	parts.count = 0;
 	why = collect(task, kcb, &parts);
 	if (why == VDS_BAD_DATA || !parts.count)
 		return why ? why : VDS_BAD_DATA;

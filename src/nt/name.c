@@ -51,6 +51,8 @@ enum vds_why vds_task_unicode(struct vds_task *task, uint64_t va,
 	if (!len || len % 2 || len > max || len > UINT16_MAX ||
 	    !vds_is_kernel_pointer(kernel, buffer, 1))
 		return VDS_BAD_DATA;
+	if (!vds_task_may_keep(task, (size_t)len))
+		return VDS_BAD_DATA;
 	if (len > sizeof(small)) {
 		text = big = malloc((size_t)len);
 		if (!text) {
@@ -104,11 +106,9 @@ static enum vds_why relative_name(struct vds_task *task, uint64_t va,
 		if (!vds_is_kernel_pointer(kernel, at, 8) ||
 		    vds_task_unicode(task, at + name->offset, &prefix))
 			break;
-		whole = vds_arena_printf(&task->arena, "%s\\%s", prefix, path);
-		if (!whole) {
-			task->nomem = true;
+		whole = vds_task_join(task, prefix, "\\", path);
+		if (!whole)
 			break;
-		}
 		path = whole;
 		if (vds_task_field(task, at, related, &at))
 			break;
@@ -156,11 +156,9 @@ void vds_file_info_read(struct vds_task *task, uint64_t va,
 		ret->name_why = VDS_PRESENT;
 		return;
 	}
-	whole = vds_arena_printf(&task->arena, "%s%s%s", device,
-				 ret->name[0] == '\\' ? "" : "\\", ret->name);
-	if (!whole)
-		task->nomem = true;
-	else
+	whole = vds_task_join(task, device,
+			      ret->name[0] == '\\' ? "" : "\\", ret->name);
+	if (whole)
 		ret->name = whole;
 }
 

@@ -152,12 +152,10 @@ enum vds_why vds_object_path(struct vds_task *task, uint64_t body,
 		    vds_object_name(task, &object, &name, &directory))
 			break;
 		/* The root directory is called "\". */
-		longer = vds_arena_printf(&task->arena, "%s\\%s",
-					  strcmp(name, "\\") ? name : "", path);
-		if (!longer) {
-			task->nomem = true;
+		longer = vds_task_join(task, strcmp(name, "\\") ? name : "",
+				       "\\", path);
+		if (!longer)
 			break;
-		}
 		path = longer;
 	}
 	*ret = path;

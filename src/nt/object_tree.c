@@ -88,11 +88,11 @@ static void take_object(struct tree *tree, uint64_t body,
 	}
 	if (vds_object_name(task, &object, &name, &parent))
 		name = "?";
-	path = vds_arena_printf(&task->arena, "%s\\%s", directory->path, name);
-	if (!path)
-		nomem(tree);
-	else
+	path = vds_task_join(task, directory->path, "\\", name);
+	if (path)
 		push(tree, body, path);
+	else if (task->nomem)
+		nomem(tree);
 }
 
 static void walk_bucket(struct tree *tree, uint64_t entry,

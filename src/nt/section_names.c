@@ -41,9 +41,9 @@ static void name_object(struct vds_task *task,
 	o->name_why = vds_object_name(task, header, &name, &parent);
 	if (o->name_why)
 		return;
-	o->name = vds_arena_printf(&task->arena, "%s\\%s", directory, name);
+	o->name = vds_task_join(task, directory, "\\", name);
 	if (!o->name)
-		task->nomem = true;
+		o->name_why = VDS_BAD_DATA;
 }
 
 /* Finds or adds the section object; NULL when out of memory. */

@@ -40,6 +40,8 @@ struct vds_task {
 	/* See vds_vad_layout(). */
 	struct vds_vad_layout vad_layout;
 	bool has_vad_layout;
+	/* Bytes of long texts that were kept; vds_task_may_keep(). */
+	size_t long_text;
 	/* A failed allocation anywhere below; the run ends with it. */
 	bool nomem;
 };
@@ -58,8 +60,23 @@ enum vds_why vds_task_u64(struct vds_task *task, uint64_t va, uint64_t *ret);
 enum vds_why vds_task_u32(struct vds_task *task, uint64_t va, uint32_t *ret);
 
 /*
- * What was put together in @s, as a string in the task's arena. PRESENT, or
- * NOT_APPLICABLE if there is no memory, which ends the run.
+ * Whether a text of @len bytes may still be kept: always if it is of a usual
+ * length; long ones, as only few names are, up to a sum that a hostile image
+ * can't exceed by naming everything with 64 KB. Noted once it is reached.
+ */
+bool vds_task_may_keep(struct vds_task *task, size_t len);
+
+/*
+ * @a, @b and @c as one string in the task's arena. NULL if it may not be kept,
+ * or if there is no memory, which ends the run.
+ */
+const char *vds_task_join(struct vds_task *task, const char *a, const char *b,
+			  const char *c);
+
+/*
+ * What was put together in @s, as a string in the task's arena. PRESENT;
+ * BAD_DATA if it may not be kept; or NOT_APPLICABLE if there is no memory, which
+ * ends the run.
  */
 enum vds_why vds_task_keep(struct vds_task *task, const struct vds_str *s,
 			   const char **ret);

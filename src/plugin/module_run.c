@@ -12,7 +12,7 @@
 #include "vadose/record.h"
 
 /* No process loads so many; a hostile list ends here. */
-#define MAX_MODULES 100000
+#define MAX_MODULES 10000
 
 /* In order of the bits VDS_MODULE_IN_*. */
 static const struct {

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/str.h"
 #include "base/util.h"
 #include "nt/kernel.h"
+#include "nt/name.h"
 #include "nt/page.h"
 #include "nt/task.h"
 #include "plugin/session.h"
@@ -278,23 +278,16 @@ static enum vds_why read_string(struct vds_run *run, const char *type_name,
 	if (len % 2)
 		return VDS_BAD_DATA;
 	len = VDS_MIN(len, (uint64_t)STRING_MAX);
-	uint8_t *text = vds_alloc(run, 1, (size_t)len);
-	if (!text)
+	if (!vds_task_may_keep(run->task, (size_t)len))
 		return VDS_BAD_DATA;
-	why = read(ctx, at, text, (size_t)len);
-	if (why)
-		return why;
-	struct vds_str utf8 = {0};
-	vds_str_put_utf16(&utf8, text, (size_t)len / 2);
-	const char *copy = utf8.failed ? NULL :
-		vds_arena_strndup(&run->task->arena, utf8.data, utf8.len);
-	vds_str_deinit(&utf8);
-	if (!copy) {
+	_cleanup_free_ uint8_t *text = vds_malloc_array((size_t)len, 1);
+	if (!text) {
 		run->task->nomem = true;
 		return VDS_BAD_DATA;
 	}
-	*ret = copy;
-	return VDS_PRESENT;
+	why = read(ctx, at, text, (size_t)len);
+	return why ? why : vds_task_utf16(run->task, text, (size_t)len / 2,
+					  ret);
 }
 
 static enum vds_why read_kernel(void *ctx, uint64_t va, void *buf, size_t len)
