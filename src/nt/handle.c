@@ -63,17 +63,26 @@ static uint64_t decode(const struct vds_kernel *kernel,
 	return value & ~OLD_LOW_BITS;
 }
 
-/* Reads a page of the table once; false if it is of no use. */
+/*
+ * Reads a page of the table once; false if it is of no use. Page tables may lead
+ * from any number of addresses to one frame, so frames are what counts.
+ */
 static bool enter(struct table *table, uint64_t va, void *buf, size_t len)
 {
+	const struct vds_space *space = &table->task->kernel->space;
 	const char *what;
+	uint64_t pa;
 
 	if (!vds_is_kernel_pointer(table->task->kernel, va, 8)) {
 		what = "no kernel address";
+	} else if (vds_space_translate(space, table->task->tlb, va, &pa,
+				       NULL)) {
+		what = vds_why_str(vds_task_read(table->task, va, buf, len));
 	} else {
 		enum vds_why why;
 
-		switch (vds_visited_add(&table->seen, va)) {
+		/* Frame 0 may hold a table, too; zero is not an address. */
+		switch (vds_visited_add(&table->seen, pa | 1)) {
 		case VDS_SEEN_NEW:
 			why = vds_task_read(table->task, va, buf, len);
 			if (!why)
