@@ -21,6 +21,8 @@
 #define HEADER_SIZE 16u
 /* 16 Mi slots: 512 MB of table, far more than any machine has. */
 #define MAX_SLOTS (UINT64_C(1) << 24)
+/* So many are never too many: 2 MB of table. */
+#define FEW_SLOTS (1u << 16)
 #define SLOTS_AT_ONCE 512u
 #define MAX_SLOT_SIZE 64u
 /* Bits of PoolType that say which pool it is; the rest are quota, in use. */
@@ -133,6 +135,24 @@ static struct vds_error *read_slots(struct table *t)
 	return NULL;
 }
 
+/*
+ * A slot is for a page at least: more of them than the image has pages are a
+ * lie, and page tables that lead to one page again and again can back it.
+ */
+static void cut_slots(struct table *t)
+{
+	uint64_t most = VDS_MAX(vds_physical_end(t->run) / PAGE,
+				(uint64_t)FEW_SLOTS);
+
+	if (t->slots <= most)
+		return;
+	vds_run_note(t->run, "big_pages_size", t->va,
+		     "table of big allocations at 0x%016" PRIx64 ": of %" PRIu64
+		     " slots only the first %" PRIu64 " are read: the image has "
+		     "no more pages", t->va, t->slots, most);
+	t->slots = most;
+}
+
 struct vds_error *vds_big_pages_load(struct vds_run *run,
 				     const struct vds_big_page **ret,
 				     size_t *ret_count, enum vds_why *ret_why)
@@ -157,8 +177,7 @@ struct vds_error *vds_big_pages_load(struct vds_run *run,
 		*ret_why = VDS_BAD_DATA;
 		return NULL;
 	}
-	/* A size that the image's own memory can't hold is a lie: cut there. */
-	t.slots = VDS_MIN(t.slots, vds_physical_end(run) / t.type.size);
+	cut_slots(&t);
 	struct vds_error *err = read_slots(&t);
 	*ret = t.list;
 	*ret_count = t.count;
