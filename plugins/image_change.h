@@ -26,6 +26,7 @@ const char *kind_str(enum kind kind);
 struct diff {
 	struct page_diff d;
 	uint64_t va;
+	uint64_t node;			/* the view's MMVAD */
 	struct vds_page own;
 	struct vds_section_page shared;
 	enum vds_why why;	/* whether both could be read */

@@ -46,6 +46,7 @@ enum {
 	COL_NEW,
 	COL_TARGET_IN,
 	COL_OWN_STATE,
+	COL_NODE,
 	NUM_COLS,
 };
 
@@ -78,6 +79,8 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_NEW] = {"change.new", VDS_KIND_BYTES, 0, "Is", NULL, "the process's bytes, at most 32", NULL},
 	[COL_TARGET_IN] = {"change.target_in", VDS_KIND_STR, 0, "In memory of", NULL, "what lies there: a mapped file, or the kind of memory (private, mapped); absent: nothing is mapped there, or nothing is known", NULL},
 	[COL_OWN_STATE] = {"page.state", VDS_KIND_STR, WIDE, "Copy", NULL, "where the private copy is", NULL},
+	/* Forged VADs may overlap: then one address is in more than one view. */
+	[COL_NODE] = VDS_COL_VAD_NODE(KEY | WIDE),
 };
 
 static const struct vds_option options[] = {
@@ -155,6 +158,7 @@ static void fill_page(const struct image_view *s, const struct diff *d,
 	row[COL_FILE] = vds_or(s->section->file_name_why,
 			       vds_str(s->section->file_name));
 	row[COL_BASE] = vds_addr(s->start);
+	row[COL_NODE] = vds_addr(d->node);
 	row[COL_PAGE] = row[COL_ADDRESS] = vds_addr(d->va);
 	row[COL_RVA] = vds_hex(d->d.page * PAGE);
 	row[COL_OWN_STATE] = vds_str(vds_page_state_str(d->own.state));
@@ -361,6 +365,7 @@ static struct vds_error *look_at_view(struct vds_run *run, size_t index,
 			memset(d, 0, sizeof(*d));
 			d->d.page = page;
 			d->va = va;
+			d->node = view->node;
 			d->own = own;
 			err = look_at_copy(&s, d);
 		}
@@ -387,7 +392,9 @@ static int compare_views(const void *pa, const void *pb)
 	const struct vds_view *b = *(const struct vds_view *const *)pb;
 	if (a->process != b->process)
 		return a->process < b->process ? -1 : 1;
-	return a->start < b->start ? -1 : a->start > b->start;
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	return a->node < b->node ? -1 : a->node > b->node;
 }
 
 static struct vds_error *run_modified(struct vds_run *run,
