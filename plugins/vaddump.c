@@ -113,14 +113,59 @@ struct dump {
 	struct vds_error *err;
 };
 
+static char *file_path(const struct dump *d, bool with_node,
+		       const char *ending)
+{
+	const struct vds_vad *vad = d->vad;
+	char node[20] = "";
+
+	if (with_node)
+		(void)snprintf(node, sizeof(node), ".%llx",
+			       (unsigned long long)vad->node);
+	return vds_sprintf(d->run, "%s/pid.%u.%llx.vad.%016llx-%016llx%s.dmp%s",
+			   vds_option_str(d->run, "dump"), d->process->pid,
+			   (unsigned long long)d->process->eprocess,
+			   (unsigned long long)vad->start,
+			   (unsigned long long)vad->end, node, ending);
+}
+
+/* Does an earlier VAD of the process, as only a forged one may, lie there, too? */
+static bool has_twin(const struct dump *d)
+{
+	struct vds_vad_iter *it = vds_vad_iterate(d->process);
+	const struct vds_vad *vad;
+
+	while ((vad = vds_vad_next(it)) && vad->node != d->vad->node) {
+		if (vad->start == d->vad->start && vad->end == d->vad->end)
+			return true;
+	}
+	return false;
+}
+
+/* Never over what is there; a twin's file has the node in its name. -1: errno */
+static int make_file(const struct dump *d, char **path, const char *ending)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+	int fd = open(*path, flags, 0666);
+
+	if (fd >= 0 || errno != EEXIST || !has_twin(d))
+		return fd;
+	char *other = file_path(d, true, ending);
+	if (!other) {
+		errno = ENOMEM;
+		return -1;
+	}
+	*path = other;
+	return open(other, flags, 0666);
+}
+
 /* One more line of the manifest: all ranges stand there, however many. */
 static void put_manifest(struct dump *d, const char *line)
 {
 	if (d->err)
 		return;
 	if (!d->manifest) {
-		int fd = open(d->manifest_path,
-			      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		int fd = make_file(d, &d->manifest_path, ".absent");
 
 		d->manifest = fd < 0 ? NULL : fdopen(fd, "w");
 		if (!d->manifest) {
@@ -181,7 +226,7 @@ static void note_absent(struct dump *d, uint64_t start, uint64_t end,
 
 static struct vds_error *create(struct dump *d)
 {
-	d->fd = open(d->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	d->fd = make_file(d, &d->path, "");
 	if (d->fd >= 0)
 		return NULL;
 	return vds_error_errno(VDS_ERROR_OUTPUT, errno, "cannot make %s",
@@ -367,14 +412,9 @@ static struct vds_error *dump_vad(struct vds_run *run,
 
 	if (d.limit - vad->start > max)
 		d.limit = vad->start + max;
-	d.path = vds_sprintf(run, "%s/pid.%u.%llx.vad.%016llx-%016llx.dmp",
-			     vds_option_str(run, "dump"), process->pid,
-			     (unsigned long long)process->eprocess,
-			     (unsigned long long)vad->start,
-			     (unsigned long long)vad->end);
-	d.manifest_path = !d.path ? NULL : vds_sprintf(run, "%s.absent",
-						       d.path);
-	if (!d.manifest_path)
+	d.path = file_path(&d, false, "");
+	d.manifest_path = file_path(&d, false, ".absent");
+	if (!d.path || !d.manifest_path)
 		return &vds_enomem;
 	vds_tables_walk(process, vad->start, vad->end, visit, &d);
 	if (!d.err)
