@@ -72,7 +72,7 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_OFFSET] = {"map.offset", VDS_KIND_SIZE, KEY, "Offset", "bytes", "first byte of the run in the section and in the file", NULL},
 	[COL_LENGTH] = {"map.length", VDS_KIND_SIZE, 0, "Length", "bytes", "length of the run", NULL},
 	[COL_SOURCE] = {"map.source", VDS_KIND_STR, 0, "Source", NULL, "prototype: the section's own frame; pfn: a mapped frame that the PFN database gives to the prototype PTE; views: a frame that two views map; view: one that a single view maps, perhaps a copy of its own; copy: a process's own copy (--copies); zero: never written, so zeros; missing", NULL},
-	[COL_WHY] = {"map.state", VDS_KIND_STR, 0, "State", NULL, "where the page is, by its prototype PTE; not-looked-at: past the bounds of one run; left-out: past --limit-size, or 8 TiB", NULL},
+	[COL_WHY] = {"map.state", VDS_KIND_STR, 0, "State", NULL, "where the page is, by its prototype PTE; not-looked-at: past the bounds of one run; left-out: past --limit-size, 8 TiB, or more than the image has", NULL},
 	[COL_FRAME] = {"map.frame", VDS_KIND_ADDR, 0, "Frame", NULL, "physical address of the first byte; the rest of the run lies behind it", NULL},
 	[COL_PROTO] = {"map.prototype", VDS_KIND_ADDR, WIDE, "Prototype PTE at", NULL, "address of the run's first prototype PTE", NULL},
 	[COL_PAGEFILE] = {"map.pagefile.number", VDS_KIND_INT, WIDE, "Page file", NULL, "number of the page file that a missing run lies in", NULL},
@@ -299,6 +299,17 @@ static struct vds_error *dump_section(struct dump *d, const char *object)
 	return err;
 }
 
+/*
+ * Forged prototype PTEs may name one frame again and again: no section has more
+ * in memory than there is memory.
+ */
+static uint64_t most_bytes(struct vds_run *run)
+{
+	uint64_t limit = vds_option_uint(run, "limit-size");
+	uint64_t size = vds_physical_size(run);
+	return size < limit ? size : limit;
+}
+
 static struct vds_error *dump_target(struct vds_run *run, size_t index,
 				     void *ctx)
 {
@@ -311,7 +322,7 @@ static struct vds_error *dump_target(struct vds_run *run, size_t index,
 						 t->first_view : NULL,
 			 .num_views = t->num_views,
 			 .copies = vds_option_set(run, "copies"),
-			 .max_bytes = vds_option_uint(run, "limit-size"),
+			 .max_bytes = most_bytes(run),
 			 .max_pages = vds_option_uint(run, "max-pages")},
 	};
 	enum vds_why why;
