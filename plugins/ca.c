@@ -3,6 +3,8 @@
  * ca: control areas as WinDbg's !ca shows them: segment, counts, flags in
  * words, file; then a row per subsection and a row per view on its list.
  */
+#include "choice.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +117,7 @@ struct context {
 	size_t num_views;
 	const uint64_t *areas;
 	size_t num_areas;
+	bool narrowed;		/* by --pid or --process */
 };
 
 /* A member of a structure that is known to be readable, or why not. */
@@ -491,6 +494,33 @@ static void fill_sources(struct vds_run *run, const struct context *c,
 		seen->views_why, vds_int((int64_t)vds_unaccounted_views(seen)));
 }
 
+/* Does a process that --pid and --process leave in map it? */
+static bool is_chosen(struct vds_run *run, const struct context *c,
+		      uint64_t area, const struct vds_listed_view *listed,
+		      size_t count)
+{
+	if (!c->narrowed)
+		return true;
+	for (size_t i = 0; i < count; i++) {
+		const struct vds_process *p =
+			listed[i].owner == VDS_VIEW_PROCESS ?
+				vds_process_find(run, listed[i].eprocess) :
+				NULL;
+		if (p && p->selected)
+			return true;
+	}
+	for (size_t i = lower_bound(c, area, 0);
+	     i < c->num_views && c->views[i]->section->control_area == area;
+	     i++) {
+		const struct vds_process *p =
+			vds_process_at(run, c->views[i]->process);
+		if (c->views[i]->space == VDS_SPACE_PROCESS && p &&
+		    p->selected)
+			return true;
+	}
+	return false;
+}
+
 static struct vds_error *emit_area(struct vds_run *run, size_t index, void *ctx)
 {
 	const struct context *c = ctx;
@@ -506,6 +536,8 @@ static struct vds_error *emit_area(struct vds_run *run, size_t index, void *ctx)
 	if (glob && !(s->file_name && vds_match(glob, s->file_name)))
 		return NULL;
 	fill_section(run, s, common);
+	if (s->why && c->narrowed)
+		return NULL;
 	if (s->why) {
 		vds_run_note(run, "no_control_area", s->control_area,
 			     "no control area can be read at 0x%016llx: %s",
@@ -516,6 +548,8 @@ static struct vds_error *emit_area(struct vds_run *run, size_t index, void *ctx)
 	fill_sources(run, c, s->control_area, common);
 	const struct vds_listed_view *listed = vds_section_listed_views(
 		any, s->control_area, &count, &why);
+	if (!is_chosen(run, c, s->control_area, listed, count))
+		return NULL;
 	struct vds_error *err = emit_subsections(run, s, common);
 	if (!err)
 		err = emit_listed(run, c, any, s, listed, count,
@@ -548,7 +582,7 @@ static struct vds_error *list_areas(struct vds_run *run, struct context *c)
 static struct vds_error *run_ca(struct vds_run *run,
 				const struct vds_process *process)
 {
-	struct context c = {0};
+	struct context c = {.narrowed = choice_of_processes(run)};
 	struct vds_sharing_options how = {.physical = true};
 	struct vds_error *err = NULL;
 	(void)process;

@@ -5,6 +5,8 @@
  * pages may be added up by file, by process or by list; the sum is always that
  * of physical memory.
  */
+#include "choice.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -298,12 +300,28 @@ static struct vds_error *emit_rest(struct vds_run *run,
 	for (size_t i = 0; i < all->count; i++)
 		total -= all->list[i].in_image < total ?
 				 all->list[i].in_image : total;
-	if (!total || (wanted && strcmp(wanted, "no-entry")))
+	if (!total || (wanted && strcmp(wanted, "no-entry")) ||
+	    choice_of_processes(run))
 		return NULL;
 	return vds_emit(run, (struct vds_value[NUM_COLS]){
 		[COL_OWNER] = vds_str("no-entry"),
 		[COL_SIZE] = pages(total),
 	});
+}
+
+/* Leaves what belongs to the processes that --pid and --process chose. */
+static void leave_chosen(struct vds_run *run, struct tallies *all)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < all->count; i++) {
+		const struct tally *t = &all->list[i];
+		const struct vds_process *p =
+			t->kind != VDS_OWNER_SECTION && t->id ?
+				vds_process_at(run, (size_t)t->id - 1) : NULL;
+		if (p && p->selected)
+			all->list[kept++] = *t;
+	}
+	all->count = kept;
 }
 
 static struct vds_error *report(struct vds_run *run, const struct context *c,
@@ -322,6 +340,8 @@ static struct vds_error *report(struct vds_run *run, const struct context *c,
 		all.count += c->found[i].count;
 	}
 	merge(&all);
+	if (choice_of_processes(run))
+		leave_chosen(run, &all);
 	if (!strcmp(by, "list")) {
 		struct vds_error *err = emit_lists(run, &all);
 		return err ? err : emit_rest(run, &all);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pfn: what the PFN database says of a frame of physical memory. */
+#include "choice.h"
+
 #include <vadose/columns.h>
 #include <vadose/pfn.h>
 #include <vadose/plugin.h>
@@ -128,6 +130,15 @@ static void fill_owner(struct vds_run *run, const struct vds_page_owner *owner,
 	}
 }
 
+/* Of a process that --pid and --process leave in? */
+static bool is_chosen(struct vds_run *run, const struct vds_page_owner *owner)
+{
+	const struct vds_process *p =
+		owner->has_process ? vds_process_at(run, owner->process) :
+				     NULL;
+	return p && p->selected;
+}
+
 static struct vds_error *emit(struct vds_run *run,
 			      const struct vds_pfn_index *index, uint64_t frame)
 {
@@ -138,6 +149,10 @@ static struct vds_error *emit(struct vds_run *run,
 	if (!any)
 		return &vds_enomem;
 	enum vds_why why = vds_pfn_at(any, frame, &pfn);
+	if (!why)
+		vds_pfn_owner(run, index, &pfn, &owner);
+	if (choice_of_processes(run) && (why || !is_chosen(run, &owner)))
+		return NULL;
 	v[COL_PA] = vds_addr(frame << 12);
 	v[COL_FRAME] = vds_hex(frame);
 	if (why) {
@@ -145,7 +160,6 @@ static struct vds_error *emit(struct vds_run *run,
 		return vds_emit(run, v);
 	}
 	fill_entry(&pfn, v);
-	vds_pfn_owner(run, index, &pfn, &owner);
 	fill_owner(run, &owner, v);
 	return vds_emit(run, v);
 }

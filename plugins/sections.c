@@ -5,9 +5,13 @@
  * leads to any more (its handles are closed, its views are not) is found
  * through the views.
  */
+#include "choice.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #include <vadose/columns.h>
+#include <vadose/handle.h>
 #include <vadose/object.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
@@ -87,6 +91,7 @@ struct user {
 	uint64_t control_area;
 	const struct vds_section *section;
 	uint32_t pid;
+	bool chosen;	/* by --pid and --process */
 };
 
 struct context {
@@ -94,6 +99,11 @@ struct context {
 	const struct vds_sharing *sharing;
 	struct user *users;	/* by (control area, pid) */
 	size_t num_users;
+	/* With --pid or --process: what the chosen hold by handle, or run. */
+	bool narrowed;
+	uint64_t *held;
+	size_t num_held, cap_held;
+	bool nomem;
 };
 
 static int compare(const void *pa, const void *pb)
@@ -126,10 +136,71 @@ static struct vds_error *list_users(struct vds_run *run, struct context *c)
 			continue;
 		c->users[c->num_users++] = (struct user){
 			view->section->control_area, view->section,
-			process->pid};
+			process->pid, process->selected};
 	}
 	qsort(c->users, c->num_users, sizeof(*c->users), compare);
 	return NULL;
+}
+
+static int compare_addresses(const void *pa, const void *pb)
+{
+	const uint64_t *a = pa, *b = pb;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+static bool hold(struct vds_run *run, struct context *c, uint64_t object)
+{
+	if (c->num_held == c->cap_held) {
+		size_t cap = c->cap_held ? c->cap_held * 2 : 64;
+		uint64_t *held = vds_alloc(run, cap, sizeof(*held));
+
+		if (!held) {
+			c->nomem = true;
+			return false;
+		}
+		if (c->num_held)
+			memcpy(held, c->held, c->num_held * sizeof(*held));
+		c->held = held;
+		c->cap_held = cap;
+	}
+	c->held[c->num_held++] = object;
+	return true;
+}
+
+struct holder {
+	struct vds_run *run;
+	struct context *c;
+};
+
+static bool visit_handle(void *ctx, const struct vds_open_handle *handle)
+{
+	const struct holder *holder = ctx;
+
+	return !handle->type || strcmp(handle->type, "Section") ||
+	       hold(holder->run, holder->c, handle->object);
+}
+
+/* The objects that a chosen process has a handle to, or was made of. */
+static struct vds_error *list_held(struct vds_run *run, struct context *c)
+{
+	struct holder holder = {run, c};
+
+	for (size_t i = 0; c->narrowed && i < vds_num_processes(run); i++) {
+		const struct vds_process *p = vds_process_at(run, i);
+
+		if (!p)
+			return &vds_enomem;
+		if (!p->selected)
+			continue;
+		if (p->section_object)
+			hold(run, c, p->section_object);
+		vds_process_handles(p, visit_handle, &holder);
+	}
+	if (c->num_held)
+		qsort(c->held, c->num_held, sizeof(*c->held),
+		      compare_addresses);
+	return c->nomem ? &vds_enomem : NULL;
 }
 
 /* Index of the first user of @area or a later one. */
@@ -251,6 +322,21 @@ static bool wanted(const struct vds_run *run, const struct vds_value *row)
 	       (row[FILE_NAME].kind && vds_match(glob, row[FILE_NAME].s));
 }
 
+/* Does a process that --pid and --process leave in map it, or hold @object? */
+static bool is_chosen(const struct context *c, uint64_t area, uint64_t object)
+{
+	if (!c->narrowed || (object && c->num_held &&
+			     bsearch(&object, c->held, c->num_held,
+				     sizeof(object), compare_addresses)))
+		return true;
+	for (size_t i = first_user(c, area);
+	     i < c->num_users && c->users[i].control_area == area; i++) {
+		if (c->users[i].chosen)
+			return true;
+	}
+	return false;
+}
+
 static struct vds_error *emit_object(struct vds_run *run,
 				     const struct context *c,
 				     const struct vds_section_object *o)
@@ -273,7 +359,8 @@ static struct vds_error *emit_object(struct vds_run *run,
 		row[HOLDER_PID] = vds_int(o->pid);
 		row[HOLDER_HANDLE] = vds_hex(o->handle);
 	}
-	return wanted(run, row) ? vds_emit(run, row) : NULL;
+	return wanted(run, row) && is_chosen(c, o->control_area, o->object) ?
+		       vds_emit(run, row) : NULL;
 }
 
 /* A control area without an object. */
@@ -290,7 +377,8 @@ static struct vds_error *emit_area(struct vds_run *run,
 	fill_users(run, c, seen->control_area, row);
 	row[FOUND] = vds_flags(found_words(run, c, 0, seen->control_area,
 					   row[VIEW_COUNT].i > 0));
-	return wanted(run, row) ? vds_emit(run, row) : NULL;
+	return wanted(run, row) && is_chosen(c, seen->control_area, 0) ?
+		       vds_emit(run, row) : NULL;
 }
 
 /* Objects, and between them the control areas without one, by control area. */
@@ -321,7 +409,8 @@ static struct vds_error *emit_all(struct vds_run *run, const struct context *c,
 static struct vds_error *run_sections(struct vds_run *run,
 				      const struct vds_process *process)
 {
-	struct context c = {.any = vds_process_at(run, 0)};
+	struct context c = {.any = vds_process_at(run, 0),
+			    .narrowed = choice_of_processes(run)};
 	const struct vds_section_names *names;
 	const struct vds_section_object *objects;
 	size_t count;
@@ -331,6 +420,8 @@ static struct vds_error *run_sections(struct vds_run *run,
 	if (!c.any)
 		return NULL;
 	err = list_users(run, &c);
+	if (!err)
+		err = list_held(run, &c);
 	if (!err)
 		err = vds_section_names_load(run, &names);
 	if (err)

@@ -5,6 +5,7 @@
  * looked for in the page tables of every process, and, where the PFN database
  * says that a section owns the frame, in the views of that section too.
  */
+#include "choice.h"
 #include "whoshares.h"
 
 #include <vadose/columns.h>
@@ -162,6 +163,28 @@ static struct vds_error *emit_mappings(struct vds_run *run,
 	return NULL;
 }
 
+/*
+ * Does a process that --pid and --process leave in map it? A virtual address was
+ * taken in those alone.
+ */
+static bool is_chosen(struct vds_run *run, const struct mappings *mappings,
+		      const struct frame *f, const struct hit *hit)
+{
+	size_t high = mapping_at(mappings, f->number + 1);
+	if (hit->match == MATCH_VIRTUAL || !choice_of_processes(run))
+		return true;
+	for (size_t i = mapping_at(mappings, f->number); i < high; i++) {
+		const struct vds_process *p =
+			vds_process_at(run, mappings->list[i].process);
+		if (p && p->selected)
+			return true;
+	}
+	const struct vds_process *p =
+		f->known && f->owner.has_process ?
+			vds_process_at(run, f->owner.process) : NULL;
+	return p && p->selected;
+}
+
 static struct vds_error *emit_hit(struct vds_run *run,
 				  const struct frames *frames,
 				  const struct mappings *mappings,
@@ -172,6 +195,8 @@ static struct vds_error *emit_hit(struct vds_run *run,
 	struct vds_value v[NUM_COLS] = {0};
 	size_t low = mapping_at(mappings, f->number);
 	size_t high = mapping_at(mappings, f->number + 1);
+	if (!is_chosen(run, mappings, f, hit))
+		return NULL;
 	v[COL_PA] = vds_addr(hit->pa);
 	v[COL_MATCH] = vds_str(match_words[hit->match]);
 	v[COL_PROCESSES] = vds_int(count_processes(mappings, low, high,
