@@ -74,7 +74,8 @@ static const struct vds_column columns[] = {
 	[MANIFEST] = {"dump.manifest", VDS_KIND_STR, VDS_COLUMN_WIDE,
 		      "Manifest", NULL,
 		      "file that lists every range of absent bytes and why "
-		      "they are absent; absent: nothing is missing", NULL},
+		      "they are absent, and what --max left out; absent: "
+		      "nothing is missing", NULL},
 };
 
 static const struct vds_option options[] = {
@@ -402,6 +403,25 @@ static struct vds_error *emit(struct dump *d)
 	return vds_emit(d->run, row);
 }
 
+/* The manifest tells also what was not looked at. */
+static void note_left_out(struct dump *d, uint64_t max)
+{
+	const char *line = vds_sprintf(d->run, "%016llx-%016llx left-out",
+				       (unsigned long long)d->limit,
+				       (unsigned long long)d->vad->end);
+
+	if (line)
+		put_manifest(d, line);
+	/* Known to hold something; of prototypes nobody asked. */
+	if (!d->beyond)
+		return;
+	vds_run_note(d->run, "vad_too_long", d->vad->node,
+		     "process %u: pages of the VAD at 0x%016llx past "
+		     "its first 0x%llx bytes are left out (--max)",
+		     d->process->pid, (unsigned long long)d->vad->start,
+		     (unsigned long long)max);
+}
+
 static struct vds_error *dump_vad(struct vds_run *run,
 				  const struct vds_process *process,
 				  const struct vds_vad *vad)
@@ -420,12 +440,8 @@ static struct vds_error *dump_vad(struct vds_run *run,
 	if (!d.err)
 		take_untouched(&d, d.limit);
 	end_range(&d);
-	if (d.beyond)
-		vds_run_note(run, "vad_too_long", vad->node,
-			     "process %u: pages of the VAD at 0x%016llx past "
-			     "its first 0x%llx bytes are left out (--max)",
-			     process->pid, (unsigned long long)vad->start,
-			     (unsigned long long)max);
+	if (d.limit <= vad->end)
+		note_left_out(&d, max);
 	if (d.fd >= 0 && close(d.fd) && !d.err)
 		d.err = vds_error_errno(VDS_ERROR_OUTPUT, errno,
 					"cannot write %s", d.path);

@@ -62,10 +62,33 @@ def check_manifest(test, row):
     for line in lines:
         start, end = (int(x, 16) for x in line.split(" ")[0].split("-"))
         test.equal("order of " + line, start > last, True)
-        total, last = total + end + 1 - start, end
+        last = end
+        if not line.endswith(" left-out"):
+            total += end + 1 - start
     test.equal("manifest of " + row["dump"]["manifest"], total, missing)
     test.equal("ranges in the row", lines[:len(row["dump"]["absent"])],
                row["dump"]["absent"])
+
+
+def check_cut(test, rows, folder, process):
+    """What --max leaves out stands in the manifest too."""
+    long = {r["vad"]["node"]: r["vad"] for r in rows
+            if r["dump"]["size"] > 8192}
+    cut = test.run("vaddump", "--dump", folder, "--pid", str(process["pid"]),
+                   "--max", "8K", codes=(0, 3))
+    found = {}
+    for row in cut:
+        if "manifest" not in row["dump"]:
+            continue
+        with open(row["dump"]["manifest"]) as file:
+            found[row["vad"]["node"]] = [
+                line for line in file.read().splitlines()
+                if line.endswith(" left-out")]
+    test.equal("VADs that are longer", len(long) > 0, True)
+    for node, vad in long.items():
+        test.equal("left out of " + node, found.get(node),
+                   ["%016x-%016x left-out" % (int(vad["start"], 16) + 8192,
+                                              int(vad["end"], 16))])
 
 
 def check(test):
@@ -90,6 +113,7 @@ def check(test):
                            row["dump"]["size"])
             check_manifest(test, row)
         check_bytes(test, process, rows, image)
+        check_cut(test, rows, os.path.join(parent, "short"), process)
         before = {f: os.stat(f).st_mtime_ns for f in written}
         done = subprocess.run(
             [test.vadose, "-s", test.profiles, "-f", test.image, "-q", *args],
