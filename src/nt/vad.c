@@ -52,6 +52,9 @@ struct vds_vad_iter {
 	unsigned int turn;
 	struct vds_vad out[2];
 	struct vds_vad_node spare;
+	bool is_again;		/* not a tree's: nodes to be read again */
+	const uint64_t *again;
+	size_t num_again;
 };
 
 static struct vds_vad_room *make_room(struct vds_arena *arena)
@@ -283,6 +286,46 @@ static void finish(struct vds_vad_iter *it)
 		 it->cut ? " (part of the tree is lost)" : "");
 }
 
+struct vds_vad_iter *vds_vads_again(const struct vds_process *process,
+				    const uint64_t *nodes, size_t count)
+{
+	struct vds_task *task = process->task;
+	struct vds_vad_iter *it =
+		vds_arena_calloc(&task->arena, 1, sizeof(*it));
+
+	if (!it) {
+		task->nomem = true;
+		return NULL;
+	}
+	it->task = task;
+	it->kernel = task->kernel;
+	it->process = process;
+	it->is_again = true;
+	it->again = nodes;
+	it->num_again = count;
+	it->layout = vds_vad_layout(task);
+	return it;
+}
+
+static struct vds_vad *decode(struct vds_vad_iter *it,
+			      const struct vds_vad_node *node)
+{
+	it->turn ^= 1;
+	vds_vad_decode(it->kernel, it->layout, node, &it->out[it->turn]);
+	return &it->out[it->turn];
+}
+
+static const struct vds_vad *next_again(struct vds_vad_iter *it)
+{
+	while (it->num_again) {
+		it->num_again--;
+		if (!vds_vad_node_read(it->task, it->layout, *it->again++,
+				       &it->spare))
+			return decode(it, &it->spare);
+	}
+	return NULL;
+}
+
 const struct vds_vad *vds_vad_next(struct vds_vad_iter *it)
 {
 	const struct vds_vad_node *node;
@@ -290,6 +333,8 @@ const struct vds_vad *vds_vad_next(struct vds_vad_iter *it)
 
 	if (!it || it->done)
 		return NULL;
+	if (it->is_again)
+		return next_again(it);
 	do {
 		while (it->next) {
 			if (!push(it)) {
@@ -303,9 +348,7 @@ const struct vds_vad *vds_vad_next(struct vds_vad_iter *it)
 		}
 		node = pop(it);
 	} while (!node);
-	it->turn ^= 1;
-	vad = &it->out[it->turn];
-	vds_vad_decode(it->kernel, it->layout, node, vad);
+	vad = decode(it, node);
 	it->next = vad->right;
 	it->next_from = vad->node;
 	it->next_level = vad->level + 1;

@@ -459,6 +459,34 @@ START_TEST(walks_of_one_task_do_not_disturb_each_other)
 }
 END_TEST
 
+START_TEST(nodes_that_were_met_come_again)
+{
+	uint64_t nodes[3] = {NODE(2), NODE(5), NODE(0)};
+	struct vds_vad_iter *tree, *it;
+	const struct vds_vad *v, *w;
+
+	put_three();
+	/* In the tree it is a VAD for its parent's sake, with another's tag. */
+	put_tag(NODE(2), "Xyz ");
+	tree = vds_vad_iterate(&process);
+	ck_assert_ptr_nonnull(vds_vad_next(tree));
+	ck_assert_ptr_nonnull(vds_vad_next(tree));
+	v = vds_vad_next(tree);
+	nodes[1] = NT_BASE + 0x10000000;	/* not in the image */
+	it = vds_vads_again(&process, nodes, 3);
+	w = vds_vad_next(it);
+	ck_assert_uint_eq(w->node, NODE(2));
+	ck_assert_uint_eq(w->start, v->start);
+	ck_assert_uint_eq(w->end, v->end);
+	ck_assert_str_eq(w->tag, "Xyz ");
+	ck_assert_uint_eq(vds_vad_next(it)->node, NODE(0));
+	ck_assert_ptr_null(vds_vad_next(it));
+	ck_assert_ptr_null(vds_vad_next(it));
+	ck_assert_ptr_null(vds_vad_next(vds_vads_again(&process, NULL, 0)));
+	ck_assert_uint_eq(nt.task.notes.count, 0);
+}
+END_TEST
+
 START_TEST(nodes_beside_absent_pages)
 {
 	/* A short node that ends with its page, and one whose header lies on
@@ -596,6 +624,7 @@ int main(void)
 	tcase_add_test(tc, order_and_overlap_are_checked);
 	tcase_add_test(tc, a_degenerate_tree_is_walked_to_its_end);
 	tcase_add_test(tc, walks_of_one_task_do_not_disturb_each_other);
+	tcase_add_test(tc, nodes_that_were_met_come_again);
 	tcase_add_test(tc, nodes_beside_absent_pages);
 	tcase_add_test(tc, running_out_of_memory_is_no_short_list);
 	tcase_add_test(tc, an_empty_tree_has_no_nodes);

@@ -73,6 +73,15 @@ vds_vad_iterate(const struct vds_process *process);
 VDS_EXPORT const struct vds_vad *vds_vad_next(struct vds_vad_iter *iter);
 
 /*
+ * Iterates VADs once more that an iterator has handed out: those at @nodes, which
+ * stay the caller's and have to outlive the iterator. They come as they came
+ * then, but for their level, which is 0; no checks are made a second time.
+ */
+VDS_EXPORT struct vds_vad_iter *
+vds_vads_again(const struct vds_process *process, const uint64_t *nodes,
+	       size_t count);
+
+/*
  * The single VAD at kernel address @node, whoever pointed there (a control
  * area's list of views, an address typed in). level is 0. BAD_DATA if the bytes
  * are no plausible VAD: pool tag of none (where it can be read), start > end, or
