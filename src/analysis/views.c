@@ -59,11 +59,17 @@ void vds_view_init(struct vds_view *view, const struct vds_vad *vad)
 }
 
 struct vds_error *vds_views_collect(const struct vds_process *process,
-				    bool physical, struct vds_view_list *list)
+				    bool physical, struct vds_view_list *list,
+				    vds_vad_fn *see, void *see_ctx)
 {
 	struct vds_vad_iter *iter = vds_vad_iterate(process);
+	struct vds_error *err = NULL;
 	const struct vds_vad *vad;
 	while ((vad = vds_vad_next(iter))) {
+		if (see)
+			err = see(see_ctx, process, vad);
+		if (err)
+			return err;
 		if (!is_view(vad, physical))
 			continue;
 		struct vds_view *view = push(list);
@@ -73,7 +79,7 @@ struct vds_error *vds_views_collect(const struct vds_process *process,
 		view->process = (uint32_t)process->index;
 		view->sources = VDS_VIEW_IN_TREE;
 	}
-	return NULL;
+	return see ? see(see_ctx, process, NULL) : NULL;
 }
 
 void vds_view_extent(const struct vds_view *view, uint64_t *ret_first,

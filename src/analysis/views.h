@@ -21,13 +21,20 @@ struct vds_error *vds_view_list_add(struct vds_view_list *list,
 /* The view that @vad makes; process and sources are the caller's to set. */
 void vds_view_init(struct vds_view *view, const struct vds_vad *vad);
 
+/* Is shown each VAD of a process, and NULL at its end. */
+typedef struct vds_error *vds_vad_fn(void *ctx,
+				     const struct vds_process *process,
+				     const struct vds_vad *vad);
+
 /*
  * Appends each prototype-backed VAD of @process; sections are not resolved yet.
  * Views of physical memory (VadType 1) only with @physical: their "prototype
- * PTEs" are not to be followed (Windows maps frames directly there).
+ * PTEs" are not to be followed (Windows maps frames directly there). @see (may
+ * be NULL) is shown all VADs, whatever they are.
  */
 struct vds_error *vds_views_collect(const struct vds_process *process,
-				    bool physical, struct vds_view_list *list);
+				    bool physical, struct vds_view_list *list,
+				    vds_vad_fn *see, void *see_ctx);
 
 /*
  * Places a view in its section: fills section, subsection and pages. @section

@@ -10,6 +10,8 @@
 
 struct vds_sharing_work {
 	const struct vds_sharing_options *options;
+	vds_see_vad_fn *see;	/* or NULL */
+	void *see_ctx;
 	uint32_t read;		/* VDS_VIEW_IN_*, VDS_SECTION_IN_* */
 	size_t num_processes;
 	struct vds_view_list *lists;	/* one per process, malloc'ed */

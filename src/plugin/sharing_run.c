@@ -12,15 +12,30 @@
 #include "plugin/session.h"
 #include "plugin/sharing_int.h"
 
+/* Who wants to see all VADs. */
+struct onlooker {
+	struct vds_run *run;
+	const struct vds_sharing_work *build;
+};
+
+static struct vds_error *show(void *ctx, const struct vds_process *process,
+			      const struct vds_vad *vad)
+{
+	const struct onlooker *o = ctx;
+	return o->build->see(o->run, process, vad, o->build->see_ctx);
+}
+
 static struct vds_error *collect(struct vds_run *run, size_t index, void *ctx)
 {
 	struct vds_sharing_work *build = ctx;
 	const struct vds_process *process = vds_process_at(run, index);
 	if (!process)
 		return &vds_enomem;
+	struct onlooker onlooker = {run, build};
 	vds_peb_slots_read(process, &build->slots[index]);
 	return vds_views_collect(process, build->options->physical,
-				 &build->lists[index]);
+				 &build->lists[index],
+				 build->see ? show : NULL, &onlooker);
 }
 
 static struct vds_error *concatenate(struct vds_run *run, struct vds_sharing_work *build)
@@ -270,8 +285,18 @@ struct vds_error *vds_sharing_build(struct vds_run *run,
 				    const struct vds_sharing_options *options,
 				    const struct vds_sharing **ret)
 {
+	return vds_sharing_build_seeing(run, options, NULL, NULL, ret);
+}
+
+struct vds_error *
+vds_sharing_build_seeing(struct vds_run *run,
+			 const struct vds_sharing_options *options,
+			 vds_see_vad_fn *see, void *ctx,
+			 const struct vds_sharing **ret)
+{
 	struct vds_sharing_work build = {
 		.options = options, .read = options->read,
+		.see = see, .see_ctx = ctx,
 		.num_processes = vds_num_processes(run),
 	};
 	const struct vds_sharing *sharing = NULL;

@@ -169,7 +169,8 @@ static void walk_views(const struct vds_process *process)
 	struct vds_view **views;
 	struct vds_share_group *groups;
 	size_t num_groups;
-	struct vds_error *err = vds_views_collect(process, true, &list);
+	struct vds_error *err = vds_views_collect(process, true, &list,
+						  NULL, NULL);
 
 	for (size_t i = 0; !err && i < list.count; i++) {
 		struct vds_vad vad = {

@@ -220,6 +220,23 @@ vds_sharing_build(struct vds_run *run,
 		  const struct vds_sharing_options *options,
 		  const struct vds_sharing **ret);
 
+/* Is shown @vad of @process, or NULL after its last one. An error ends the build. */
+typedef struct vds_error *vds_see_vad_fn(struct vds_run *run,
+					 const struct vds_process *process,
+					 const struct vds_vad *vad, void *ctx);
+
+/*
+ * The same, and @see is shown every VAD on the way, in the order of each tree:
+ * walking all of them is dear, and a plugin may have questions of its own about
+ * VADs. It is called on many threads, each with its own @run, but for the VADs
+ * of one process on one of them.
+ */
+VDS_EXPORT struct vds_error *
+vds_sharing_build_seeing(struct vds_run *run,
+			 const struct vds_sharing_options *options,
+			 vds_see_vad_fn *see, void *ctx,
+			 const struct vds_sharing **ret);
+
 /*
  * Grades one group, which VDS_VERIFY_NONE left without a grade, as VDS_VERIFY_PTE
  * would have: group->grade, and `proven` of its views. Not for two threads to do
