@@ -318,33 +318,29 @@ static struct vds_error *look_at_process(struct vds_run *run, size_t index,
 	const struct vds_process *process = vds_process_at(run, index);
 	if (!process)
 		return &vds_enomem;
+	if (!process->selected)
+		return NULL;
 	struct vds_error *err = find_in_process(run, ctx, process);
-	if (!err && process->selected)
-		err = find_in_images(run, ctx, process);
-	return err;
+	return err ? err : find_in_images(run, ctx, process);
 }
 
 static struct vds_error *run_findings(struct vds_run *run,
 				      const struct vds_process *process)
 {
 	struct scene scene = {0};
-	/* Page tables are asked about what is found, not about all there is. */
-	struct vds_sharing_options how = {.verify = VDS_VERIFY_NONE,
-					  .read = VDS_SOURCES_CHEAP};
 	(void)process;
 	struct vds_error *err = vds_rules_load(
 		run, vds_option_str(run, "rules"), &scene.rules);
 	if (!err)
 		err = vds_section_names_load(run, &scene.names);
-	how.names = scene.names;
 	if (!err)
-		err = vds_sharing_build(run, &how, &scene.sharing);
+		err = frame_search_begin(run, &scene);
+	if (!err)
+		err = facts_gather(run, &scene);
 	if (!err)
 		err = who_load(run, &scene.who);
 	if (!err)
 		err = find_twins(run, &scene);
-	if (!err)
-		err = frame_search_begin(run, &scene);
 	if (!err)
 		err = vds_parallel(run, scene.sharing->num_groups,
 				   look_at_group, &scene);

@@ -55,12 +55,27 @@ struct twin {
 	const struct vds_section *data;
 };
 
+/* Nodes of VADs. */
+struct nodes {
+	uint64_t *list;
+	size_t count, cap;
+};
+
+/* Which VADs of a process some rule has to look at, in the tree's order. */
+struct facts {
+	struct nodes code;	/* private memory that may be executed */
+	struct nodes images;
+	/* Not mapped to be executed, and can be by now; sorted by address. */
+	struct nodes changed;
+};
+
 /* What all rules look at. Immutable while they run. */
 struct scene {
 	const struct vds_rules *rules;
 	const struct vds_sharing *sharing;
 	const struct vds_section_names *names;
-	const struct who *who;	/* by index in the process table */
+	struct facts *facts;	/* by index in the process table */
+	const struct who *who;	/* likewise */
 	const struct twin *twins;	/* by control area */
 	size_t num_twins;
 	struct frame_search *frames;	/* what find_same_frames() is about */
@@ -97,6 +112,14 @@ void finding_region(struct finding *f, struct vds_run *run,
 struct vds_error *finding_emit(struct finding *f, struct vds_run *run,
 			       const struct scene *scene);
 
+/*
+ * Builds scene->sharing, and scene->facts while the VADs are walked for it: a
+ * second walk would cost as much again.
+ */
+struct vds_error *facts_gather(struct vds_run *run, struct scene *scene);
+/* Can what the VAD at @node maps be executed since some time after? */
+bool was_made_executable(const struct facts *facts, uint64_t node);
+
 /* Reads all tokens and lists of threads. */
 struct vds_error *who_load(struct vds_run *run, const struct who **ret);
 /* True if both are known and differ. */
@@ -132,10 +155,7 @@ static inline uint64_t le64(const uint8_t *p)
 /* Rules about sections: once per group of views. */
 struct vds_error *find_in_group(struct vds_run *run, const struct scene *scene,
 				size_t group);
-/*
- * Rules about the private memory of a process, and about the process itself; and
- * what find_same_frames() has to know of it, also if it isn't selected.
- */
+/* Rules about the private memory of a process, and about the process itself. */
 struct vds_error *find_in_process(struct vds_run *run,
 				  const struct scene *scene,
 				  const struct vds_process *process);
@@ -173,7 +193,7 @@ bool frame_walk_visit(struct frame_walk *walk,
 		      const struct vds_table_entry *entry);
 /* After the last VAD. */
 struct vds_error *frame_walk_finish(struct frame_walk *walk);
-/* Rules that look at all processes at once, after find_in_process() of each. */
+/* Rules that look at all processes at once. */
 struct vds_error *find_same_frames(struct vds_run *run,
 				   const struct scene *scene);
 

@@ -77,6 +77,7 @@ struct frame {
 	uint32_t process;
 	uint8_t type;		/* enum vds_vad_type */
 	bool writable, executable;
+	bool disowned;		/* the database gives it to another process */
 };
 
 struct frames {
@@ -109,11 +110,14 @@ static void add_frame(struct frame_walk *w, struct frame frame)
 }
 
 /* The process that the PFN database gives the page to, if it has it indeed. */
-static void add_owner(struct frame_walk *w, const struct vds_pfn *pfn, uint64_t pa)
+static void add_owner(struct frame_walk *w, uint64_t pa)
 {
 	struct vds_page_owner owner;
 	struct vds_translation t;
-	vds_pfn_owner(w->run, w->search->index, pfn, &owner);
+	struct vds_pfn pfn;
+	if (vds_pfn_at(w->process, pa / PAGE, &pfn))
+		return;
+	vds_pfn_owner(w->run, w->search->index, &pfn, &owner);
 	if (owner.kind != VDS_OWNER_PROCESS || !owner.has_process ||
 	    owner.process == w->process->index)
 		return;
@@ -143,9 +147,8 @@ bool frame_walk_visit(struct frame_walk *w, const struct vds_table_entry *e)
 		.pa = e->pa, .va = e->va, .node = w->vad ? w->vad->node : 0,
 		.process = (uint32_t)w->process->index,
 		.type = (uint8_t)(w->vad ? w->vad->type : VDS_VAD_NONE),
-		.writable = e->writable, .executable = e->executable});
-	if (plain && pfn.pte_frame)
-		add_owner(w, &pfn, e->pa);
+		.writable = e->writable, .executable = e->executable,
+		.disowned = plain && pfn.pte_frame});
 	return !w->nomem && w->frames->count < MAX_FRAMES;
 }
 
@@ -379,7 +382,23 @@ struct vds_error *frame_search_begin(struct vds_run *run, struct scene *scene)
 	s->frames = vds_alloc(run, vds_num_processes(run) + 1,
 			      sizeof(*s->frames));
 	scene->frames = s;
-	return s->frames ? vds_pfn_index_load(run, &s->index) : &vds_enomem;
+	return s->frames ? NULL : &vds_enomem;
+}
+
+/* Adds to the frames of one process those who have them by the database. */
+static struct vds_error *add_owners(struct vds_run *run, size_t index,
+				    void *ctx)
+{
+	const struct vds_process *p = vds_process_at(run, index);
+	struct frame_walk w;
+	if (!p)
+		return &vds_enomem;
+	frame_walk_init(&w, run, ctx, p);
+	for (size_t i = 0, n = w.frames->count; i < n && !w.nomem; i++) {
+		if (w.frames->list[i].disowned)
+			add_owner(&w, w.frames->list[i].pa);
+	}
+	return w.nomem ? &vds_enomem : NULL;
 }
 
 struct vds_error *find_same_frames(struct vds_run *run,
@@ -387,6 +406,11 @@ struct vds_error *find_same_frames(struct vds_run *run,
 {
 	size_t n = vds_num_processes(run), count = 0;
 	const struct frames *frames = scene->frames->frames;
+	struct vds_error *err = vds_pfn_index_load(run, &scene->frames->index);
+	if (!err)
+		err = vds_parallel(run, n, add_owners, (void *)scene);
+	if (err)
+		return err;
 	for (size_t i = 0; i < n; i++)
 		count += frames[i].count;
 	struct frame *list = vds_alloc(run, count + 1, sizeof(*list));

@@ -245,14 +245,16 @@ static struct vds_error *patched(struct vds_run *run,
 {
 	struct finding f;
 	struct elsewhere others = {.count = 1};
+	uint64_t own = u->changed + u->lost;
+	if (!own)
+		return NULL;
 	const struct vds_rule *stomped =
 		vds_rule_find(scene->rules, "stomped-module");
 	uint64_t percent = stomped ?
 		(uint64_t)vds_rule_param(stomped, "percent") : 25;
 	uint64_t pages = stomped ?
 		(uint64_t)vds_rule_param(stomped, "pages") : 1;
-	uint64_t own = u->changed + u->lost;
-	bool large = own && own >= pages && own * 100 >= percent * u->code;
+	bool large = own >= pages && own * 100 >= percent * u->code;
 	if (!u->changed && !large)
 		return NULL;
 	if (u->changed)
@@ -477,18 +479,17 @@ struct vds_error *find_in_images(struct vds_run *run,
 	struct listed listed = {0};
 	struct unlisted unlisted = {0};
 	struct vds_error *err = NULL;
-	struct use u = {.diff = vds_alloc(run, 1, sizeof(*u.diff))};
-	if (!u.diff)
-		return &vds_enomem;
-	if (p->exited)
+	struct page_diff diff;
+	struct use u = {.diff = &diff};
+	const struct nodes *images = &scene->facts[p->index].images;
+	if (!images->count)
 		return NULL;
 	if (p->peb)
 		err = read_listed(run, p, &listed);
-	struct vds_vad_iter *it = err ? NULL : vds_vad_iterate(p);
+	struct vds_vad_iter *it = err ? NULL : vds_vads_again(
+		p, images->list, images->count);
 	const struct vds_vad *vad;
-	while (!err && it && (vad = vds_vad_next(it))) {
-		if (vad->type != VDS_VAD_IMAGE || vad->is_private)
-			continue;
+	while (!err && (vad = vds_vad_next(it))) {
 		const struct vds_section *image = vds_vad_section(p, vad);
 		if (!image || image->why)
 			continue;

@@ -106,46 +106,6 @@ struct region {
 	enum pe_trace trace;	/* of that */
 };
 
-/* One walk of a region's page tables, for all who want to see them. */
-struct sweep {
-	struct frame_walk frames;
-	bool collects;		/* frames: */
-	bool seeks;		/* entries that may be executed: */
-	bool executable;	/* found one */
-};
-
-static bool look_at_entry(void *ctx, const struct vds_table_entry *e)
-{
-	struct sweep *s = ctx;
-	if (s->seeks && !e->why && e->valid && e->executable) {
-		s->executable = true;
-		s->seeks = false;
-	}
-	if (s->collects)
-		s->collects = frame_walk_visit(&s->frames, e);
-	return s->seeks || s->collects;
-}
-
-static bool is_private(const struct vds_vad *vad)
-{
-	return vad->is_private && vad->type != VDS_VAD_DEVICE_PHYSICAL;
-}
-
-/*
- * The initial protection tells what was allocated; a loader that first writes
- * and then makes executable shows in the page tables alone.
- */
-static bool is_executable(struct sweep *s, const struct vds_process *p,
-			  const struct vds_vad *vad)
-{
-	s->collects = frame_walk_enter(&s->frames, vad);
-	s->executable = vds_protection_executable(vad->protection);
-	s->seeks = p->selected && !s->executable && is_private(vad);
-	if (s->seeks || s->collects)
-		vds_tables_walk(p, vad->start, vad->end, look_at_entry, s);
-	return s->executable && is_private(vad);
-}
-
 static bool look_at_page(void *ctx, const struct vds_table_entry *e)
 {
 	struct region *r = ctx;
@@ -205,18 +165,15 @@ struct vds_error *find_in_process(struct vds_run *run,
 				  const struct scene *scene,
 				  const struct vds_process *p)
 {
-	struct sweep sweep;
-	struct vds_error *err = p->selected ? hidden(run, scene, p) : NULL;
-	if (!err && p->selected)
+	const struct nodes *code = &scene->facts[p->index].code;
+	struct vds_error *err = hidden(run, scene, p);
+	if (!err)
 		err = clone(run, scene, p);
-	frame_walk_init(&sweep.frames, run, scene, p);
-	if (err || p->exited || (!p->selected && sweep.frames.idle))
+	if (err || !code->count)
 		return err;
-	struct vds_vad_iter *it = vds_vad_iterate(p);
+	struct vds_vad_iter *it = vds_vads_again(p, code->list, code->count);
 	const struct vds_vad *vad;
-	while (!err && (vad = vds_vad_next(it))) {
-		if (is_executable(&sweep, p, vad) && p->selected)
-			err = private_code(run, scene, p, vad);
-	}
-	return err ? err : frame_walk_finish(&sweep.frames);
+	while (!err && (vad = vds_vad_next(it)))
+		err = private_code(run, scene, p, vad);
+	return err;
 }

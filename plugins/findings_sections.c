@@ -54,6 +54,10 @@ static void look_at_rights(struct look *l, size_t i)
 	r->executes = vds_protection_executable(view->protection);
 	if (r->executes || !p || !view->has_pages)
 		return;
+	/* Most haven't changed, as the walk over its tree has shown. */
+	if (view->sources & VDS_VIEW_IN_TREE &&
+	    !was_made_executable(&l->scene->facts[p->index], view->node))
+		return;
 	/* A damaged VAD may end where others are; the section's end doesn't. */
 	uint64_t len = (view->last_page - view->first_page + 1) * 4096;
 	uint64_t end = view->start + len - 1;
