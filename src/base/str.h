@@ -45,7 +45,9 @@ static inline void vds_str_puts(struct vds_str *s, const char *cstr)
 
 static inline void vds_str_putc(struct vds_str *s, char c)
 {
-	vds_str_append(s, &c, 1);
+	if ((s->failed || s->len == s->cap) && !vds_str_reserve(s, 1))
+		return;
+	s->data[s->len++] = c;
 }
 
 /* @n times @c. */

@@ -42,6 +42,11 @@ struct vds_task {
 	bool has_vad_layout;
 	/* Bytes of long texts that were kept; vds_task_may_keep(). */
 	size_t long_text;
+	/* _POOL_HEADER; prepared by vds_pool_header_decode(). */
+	struct {
+		bool known;
+		struct vds_bits size, previous_size, type, tag;
+	} pool_header;
 	/* A failed allocation anywhere below; the run ends with it. */
 	bool nomem;
 };

@@ -216,30 +216,51 @@ static bool is_tag(uint32_t tag)
 	return true;
 }
 
+/* For each of many headers: positions are prepared once. */
+static bool prepare_header(struct vds_task *task)
+{
+	const struct vds_kernel *kernel = task->kernel;
+	if (!task->pool_header.known) {
+		vds_bits_init(&task->pool_header.size,
+			      vds_kf(kernel, POOL_BLOCK_SIZE), 0, HEADER_SIZE);
+		vds_bits_init(&task->pool_header.previous_size,
+			      vds_kf(kernel, POOL_PREVIOUS_SIZE), 0,
+			      HEADER_SIZE);
+		vds_bits_init(&task->pool_header.type,
+			      vds_kf(kernel, POOL_TYPE), 0, HEADER_SIZE);
+		vds_bits_init(&task->pool_header.tag, vds_kf(kernel, POOL_TAG),
+			      0, HEADER_SIZE);
+		task->pool_header.known = true;
+	}
+	return task->pool_header.size.present &&
+	       task->pool_header.previous_size.present &&
+	       task->pool_header.type.present && task->pool_header.tag.present;
+}
+
+static uint32_t get(const uint8_t *bytes, const struct vds_bits *bits)
+{
+	return (uint32_t)(vds_le64(bytes + bits->offset) >> bits->shift &
+			  bits->mask);
+}
+
 enum vds_why vds_pool_header_decode(const struct vds_run *run,
 				    const void *data, size_t len,
 				    uint32_t in_page,
 				    struct vds_pool_header *ret)
 {
-	const struct vds_kernel *kernel = run->session->kernel;
-	const struct vds_field *const fields[] = {
-		vds_kf(kernel, POOL_BLOCK_SIZE),
-		vds_kf(kernel, POOL_PREVIOUS_SIZE),
-		vds_kf(kernel, POOL_TYPE), vds_kf(kernel, POOL_TAG),
-	};
-	uint64_t v[4];
-	for (size_t i = 0; i < 4; i++) {
-		if (!fields[i]->present)
-			return VDS_NO_FIELD;
-		enum vds_why why = vds_field_get(fields[i], data, len, &v[i]);
-		if (why)
-			return why;
-	}
+	struct vds_task *task = run->task;
+	uint8_t bytes[HEADER_SIZE + 8] = {0};
+	if (!prepare_header(task))
+		return VDS_NO_FIELD;
+	if (len < HEADER_SIZE)
+		return VDS_BAD_DATA;
+	memcpy(bytes, data, HEADER_SIZE);
 	*ret = (struct vds_pool_header){
-		.size = (uint32_t)v[0] * UNIT,
-		.previous_size = (uint32_t)v[1] * UNIT,
-		.pool_type = (uint32_t)v[2],
-		.tag = (uint32_t)v[3],
+		.size = get(bytes, &task->pool_header.size) * UNIT,
+		.previous_size =
+			get(bytes, &task->pool_header.previous_size) * UNIT,
+		.pool_type = get(bytes, &task->pool_header.type),
+		.tag = get(bytes, &task->pool_header.tag),
 	};
 	if (!ret->size || ret->size > PAGE - in_page || !is_tag(ret->tag))
 		return VDS_BAD_DATA;

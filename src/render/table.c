@@ -208,13 +208,18 @@ static void put_cell(struct vds_str *out, const struct vds_value *value,
 	size_t used = len;
 	if (len && value->kind >= VDS_KIND_STR)
 		used = vds_text_width(out->data + at, len);
-	if (used >= width || (last && !right))
+	if (used >= width || (last && !right) ||
+	    !vds_str_reserve(out, width - used))
 		return;
-	vds_str_fill(out, ' ', width - used);
-	if (!right || out->failed)
-		return;
-	memmove(out->data + at + width - used, out->data + at, len);
-	memset(out->data + at, ' ', width - used);
+	char *cell = out->data + at;
+	size_t pad = width - used;
+	out->len += pad;
+	if (right) {
+		memmove(cell + pad, cell, len);
+		memset(cell, ' ', pad);
+	} else {
+		memset(cell + len, ' ', pad);
+	}
 }
 
 /* Without groups, one line has nothing to do with another. */

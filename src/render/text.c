@@ -7,24 +7,38 @@
 
 #define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
 
-/* Leading bytes that are printable ASCII, by eights; never more than there are. */
+/* True if each of the eight bytes is printable ASCII. */
+static bool is_plain(uint64_t w)
+{
+	/* Top bits: from 0x7f on by the first sum, below 0x20 by its lack. */
+	return !((w | (w + EACH_BYTE(0x01)) | ~(w + EACH_BYTE(0x60))) &
+		 EACH_BYTE(0x80));
+}
+
+/* Leading bytes that are printable ASCII: all of them, or some. */
 static size_t plain_bytes(const char *s, size_t len)
 {
 	size_t n = 0;
 	uint64_t w;
 	for (; len - n >= sizeof(w); n += sizeof(w)) {
 		memcpy(&w, s + n, sizeof(w));
-		/* Top bits: from 0x7f on by the sum, below 0x20 by its lack. */
-		if ((w | (w + EACH_BYTE(0x01)) | ~(w + EACH_BYTE(0x60))) &
-		    EACH_BYTE(0x80))
-			break;
+		if (!is_plain(w))
+			return n;
 	}
-	return n;
+	/* The rest, filled up with letters. */
+	w = EACH_BYTE('a');
+	for (size_t i = n; i < len; i++)
+		w = w << 8 | (unsigned char)s[i];
+	return is_plain(w) ? len : n;
 }
 
 void vds_text_escape(struct vds_str *out, const char *s, size_t len)
 {
 	size_t pos = plain_bytes(s, len), plain = 0;
+	if (pos == len) {
+		vds_str_append(out, s, len);
+		return;
+	}
 	while (pos < len) {
 		unsigned char b = (unsigned char)s[pos];
 		if (b >= 0x20 && b < 0x7f) {

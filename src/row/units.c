@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "row/units.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -40,8 +41,8 @@ static void put_hex32(char *p, uint32_t v)
 	x = (x | x << 4) & EACH_BYTE(0x0f);
 	uint64_t letters = (x + EACH_BYTE(6)) >> 4 & EACH_BYTE(1);
 	x += EACH_BYTE('0') + letters * ('a' - '0' - 10);
-	for (size_t i = 8; i-- > 0; x >>= 8)
-		p[i] = (char)x;
+	x = htobe64(x);
+	memcpy(p, &x, sizeof(x));
 }
 
 char *vds_put_addr(char *p, uint64_t v)
