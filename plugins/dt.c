@@ -14,6 +14,8 @@
 #define MAX_ELEMENTS 4096
 /* Followed pointers multiply: no run says more than this. */
 #define MAX_ROWS 200000
+/* ... and looks at no more than this, wanted or not. */
+#define MAX_LOOKS 1000000
 enum {
 	TYPE,
 	ADDRESS,
@@ -86,7 +88,7 @@ struct context {
 	uint64_t elements, depth, count;
 	const char **globs;	/* of members; none: all */
 	size_t num_globs;
-	size_t rows;
+	size_t rows, looks;
 };
 
 static struct vds_error *show(struct context *c, const struct dt_field *field);
@@ -124,14 +126,15 @@ static struct vds_error *emit(struct context *c, const struct dt_field *f,
 		[SIZE] = vds_size(info->size),
 	};
 
-	if (!is_wanted(c, f->path))
-		return NULL;
-	if (c->rows++ == MAX_ROWS) {
+	if (c->looks++ == MAX_LOOKS || c->rows == MAX_ROWS) {
 		vds_run_note(c->run, "too_many_rows", c->address,
 			     "%s: more than %d members", c->type_name,
-			     MAX_ROWS);
+			     c->rows == MAX_ROWS ? MAX_ROWS : MAX_LOOKS);
 		return &vds_stop;
 	}
+	if (!is_wanted(c, f->path))
+		return NULL;
+	c->rows++;
 	row[FIELD_TYPE] = vds_str(dt_spell(c->run, f->type));
 	if (f->bit_len) {
 		row[FIELD_TYPE] = vds_str(vds_sprintf(c->run, "%s :%u at %u",

@@ -162,6 +162,26 @@ static void take_place(struct lookup *l, const struct vds_proto_place *place,
 	}
 }
 
+/* An image's PTEs are one block, its subsections in order of it. */
+static const struct vds_subsection *
+part_of_image(const struct vds_section *section, uint64_t pte)
+{
+	const struct vds_subsection *list = section->subsections;
+	size_t low = 0, high = section->num_subsections;
+	if (!high || pte < list[0].base)
+		return NULL;
+	uint64_t page = (pte - list[0].base) / 8;
+	while (high - low > 1) {
+		size_t mid = low + (high - low) / 2;
+		if (list[mid].first_page <= page)
+			low = mid;
+		else
+			high = mid;
+	}
+	return page - list[low].first_page < list[low].ptes ? &list[low] :
+							      NULL;
+}
+
 /*
  * What a page may be used for as long as its own PTE doesn't say: in views of
  * data what the view was mapped for. An image's VAD says EXECUTE_WRITECOPY of
@@ -185,8 +205,7 @@ static void set_initial_protection(struct lookup *l)
 						    VDS_BAD_DATA;
 		return;
 	}
-	sub = vds_section_subsection_of(section, vad->first_prototype_pte +
-							 8 * index);
+	sub = part_of_image(section, vad->first_prototype_pte + 8 * index);
 	if (sub)
 		set_protection(l, sub->protection);
 	else	/* longer than its section, or that is broken */
