@@ -23,6 +23,24 @@ static bool is_plugin_name(const char *name)
 	return len && !name[len] && len < 64 && name[0] >= 'a';
 }
 
+/*
+ * Names that Meson's targets have (its FORBIDDEN_TARGET_NAMES), and kinds of
+ * records that every run has: the template would not build, or be refused.
+ */
+static bool is_reserved(const char *name)
+{
+	static const char *const names[] = {
+		"all", "benchmark", "clean", "coverage", "dist", "distcheck",
+		"install", "note", "phony", "reconfigure", "run_end",
+		"run_start", "test", "uninstall",
+	};
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(names); i++) {
+		if (!strcmp(names[i], name))
+			return true;
+	}
+	return false;
+}
+
 /* A plugin of this name would never be run. */
 static bool is_taken(const char *name)
 {
@@ -49,11 +67,6 @@ static void fill_in(struct vds_str *out, const char *text, const char *name)
 static struct vds_error *write_file(const char *path, const struct vds_str *text)
 {
 	struct vds_output output;
-	struct stat st;
-	if (!lstat(path, &st))
-		return vds_error_create(VDS_ERROR_OUTPUT,
-					"%s exists; it is not overwritten",
-					path);
 	struct vds_error *err = vds_output_open(&output, path);
 	if (err)
 		return err;
@@ -64,20 +77,45 @@ static struct vds_error *write_file(const char *path, const struct vds_str *text
 	return err;
 }
 
+static const char *path_of(const struct vds_template *template,
+			   const char *name, const char *dir,
+			   struct vds_str *path)
+{
+	const char *file = template->file;
+	vds_str_printf(path, "%s/", dir);
+	if (!strcmp(file, "plugin.c"))
+		vds_str_printf(path, "%s.c", name);
+	else	/* meson.build.in isn't one of ours */
+		vds_str_append(path, file, !strcmp(file, "test.sh") ?
+			       strlen(file) : strlen(file) - 3);
+	return vds_str_cstr(path);
+}
+
+/* Before the first one is written: all of them, or none. */
+static struct vds_error *check_free(const char *name, const char *dir)
+{
+	struct stat st;
+	for (size_t i = 0; i < vds_num_templates; i++) {
+		_cleanup_(vds_str_deinit) struct vds_str path = {0};
+		const char *file = path_of(&vds_templates[i], name, dir,
+					   &path);
+		if (!file)
+			return &vds_enomem;
+		if (!lstat(file, &st))
+			return vds_error_create(VDS_ERROR_OUTPUT,
+						"%s exists; it is not "
+						"overwritten", file);
+	}
+	return NULL;
+}
+
 static struct vds_error *write_template(const struct vds_template *template,
 					const char *name, const char *dir)
 {
 	_cleanup_(vds_str_deinit) struct vds_str path = {0}, text = {0};
 	bool script = !strcmp(template->file, "test.sh");
-	const char *file = template->file;
-	vds_str_printf(&path, "%s/", dir);
-	if (!strcmp(file, "plugin.c"))
-		vds_str_printf(&path, "%s.c", name);
-	else	/* meson.build.in isn't one of ours */
-		vds_str_append(&path, file, script ? strlen(file) :
-						     strlen(file) - 3);
 	fill_in(&text, template->text, name);
-	if (text.failed || !vds_str_cstr(&path))
+	if (!path_of(template, name, dir, &path) || text.failed)
 		return &vds_enomem;
 	struct vds_error *err = write_file(path.data, &text);
 	if (!err && script && chmod(path.data, 0755))
@@ -97,15 +135,17 @@ static struct vds_error *plugin_new(const char *name, const char *dir)
 					"vadose has a plugin or a command "
 					"called '%s'; choose another name",
 					name);
+	if (is_reserved(name))
+		return vds_error_create(VDS_ERROR_USAGE,
+					"'%s' means something to Meson or to "
+					"vadose's records; choose another name",
+					name);
 	if (mkdir(dir, 0777) && errno != EEXIST)
 		return vds_error_errno(VDS_ERROR_OUTPUT, errno, "%s", dir);
-	for (size_t i = 0; i < vds_num_templates; i++) {
-		struct vds_error *err = write_template(&vds_templates[i], name,
-						       dir);
-		if (err)
-			return err;
-	}
-	return NULL;
+	struct vds_error *err = check_free(name, dir);
+	for (size_t i = 0; !err && i < vds_num_templates; i++)
+		err = write_template(&vds_templates[i], name, dir);
+	return err;
 }
 
 int vds_cmd_plugin(struct vds_cli *cli)

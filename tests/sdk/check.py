@@ -40,9 +40,12 @@ def find(root, name):
 
 def variable(package, name, root):
     """A folder that vadose.pc names, below the scratch root."""
-    value = re.search(rf"^{name}=(.*)$", package.read_text(), re.M)[1]
-    prefix = re.search(r"^prefix=(.*)$", package.read_text(), re.M)[1]
-    return pathlib.Path(str(root) + value.replace("${prefix}", prefix))
+    text = package.read_text()
+    value = f"${{{name}}}"
+    while "${" in value:
+        value = re.sub(r"\$\{(\w+)\}", lambda m: re.search(
+            rf"^{m[1]}=(.*)$", text, re.M)[1], value, count=1)
+    return pathlib.Path(str(root) + value)
 
 
 def environment(root):
@@ -110,6 +113,26 @@ def main():
             ["vadose", "plugin", "new", "firstlook", "firstlook"], cwd=work,
             env=env, capture_output=True)
         assert refused.returncode == 73, "a plugin was overwritten"
+        for kept in ("all", "test", "install", "note", "run_end"):
+            refused = subprocess.run(
+                ["vadose", "plugin", "new", kept, work / "kept"], env=env,
+                capture_output=True)
+            assert refused.returncode == 64, f"a plugin called {kept}"
+        # What is there stays, and nothing comes beside it.
+        (work / "half").mkdir()
+        (work / "half/test.sh").write_text("mine")
+        refused = subprocess.run(
+            ["vadose", "plugin", "new", "firstlook", work / "half"], env=env,
+            capture_output=True)
+        assert refused.returncode == 73, refused
+        assert os.listdir(work / "half") == ["test.sh"], "half a plugin"
+        # A prefix that was moved, or redefined, leads to its own folders.
+        for name in ("plugindir", "profiledir"):
+            value = run(["pkg-config", "--define-variable=prefix=/moved",
+                         f"--variable={name}", "vadose"],
+                        env={k: v for k, v in env.items()
+                             if k != "PKG_CONFIG_SYSROOT_DIR"})
+            assert value.startswith("/moved/"), f"{name}: {value}"
         for taken in ("pslist", "profile", "info", "No", "../x"):
             refused = subprocess.run(
                 ["vadose", "plugin", "new", taken, work / "taken"], env=env,
