@@ -23,6 +23,9 @@
 #define GRANULARITY UINT64_C(0x10000)
 /* The first address that may be allocated (documentation of GetSystemInfo). */
 #define USER_FIRST GRANULARITY
+/* Where the kernel sees it, on every x64 Windows (ntddk.h). */
+#define KUSER_SHARED_DATA UINT64_C(0xfffff78000000000)
+#define REGION_RANGE (UINT64_C(256) << 30)
 
 static const char *const class_names[NUM_CLASSES] = {
 	[IMAGE] = "image",
@@ -97,7 +100,8 @@ static const struct vds_column columns[] = {
 		       NULL, "mapped file, with --regions", "file.path"},
 	[BASIS] = {"region.basis", VDS_KIND_STR, VDS_COLUMN_WIDE, "Basis",
 		   NULL, "what tells that private memory is a heap, a stack, "
-		   "a PEB or TEB; a heuristic says so", NULL},
+		   "a PEB or TEB; a heuristic says so, and where the rest "
+		   "of a heap can't be told, this does", NULL},
 };
 
 static const struct vds_option options[] = {
@@ -118,19 +122,21 @@ struct context {
 	const struct vds_vad *vad;
 	struct marks marks;
 	bool has_clr;		/* the .NET runtime is mapped */
+	bool has_core;		/* that of .NET Core, which may keep regions */
+	uint64_t ram;		/* bytes of physical memory; 0: not known */
 	const char *basis;	/* of the class of the region */
 	struct counters classes[NUM_CLASSES];
 	struct counters region;
 	bool by_region;
 };
 
-/* Is an image of the .NET runtime mapped: Framework 2 and 4, Core? */
-static bool has_clr(const struct vds_process *process)
+/* Which image of the .NET runtime is mapped: Framework 2 and 4, Core? */
+static void find_clr(struct context *c)
 {
 	static const char *const names[] = {
-		"*\\mscorwks.dll", "*\\clr.dll", "*\\coreclr.dll",
+		"*\\coreclr.dll", "*\\mscorwks.dll", "*\\clr.dll",
 	};
-	struct vds_vad_iter *it = vds_vad_iterate(process);
+	struct vds_vad_iter *it = vds_vad_iterate(c->process);
 	const struct vds_vad *vad;
 
 	while ((vad = vds_vad_next(it))) {
@@ -138,14 +144,41 @@ static bool has_clr(const struct vds_process *process)
 
 		if (vad->type != VDS_VAD_IMAGE)
 			continue;
-		s = vds_vad_section(process, vad);
+		s = vds_vad_section(c->process, vad);
 		for (size_t i = 0; s && !s->why && s->file_name &&
 				   i < sizeof(names) / sizeof(*names); i++) {
-			if (vds_match(names[i], s->file_name))
-				return true;
+			if (!vds_match(names[i], s->file_name))
+				continue;
+			c->has_clr = true;
+			c->has_core |= i == 0;
 		}
 	}
-	return false;
+}
+
+/* As GlobalMemoryStatusEx() says it, too. */
+static uint64_t physical_memory(struct vds_run *run)
+{
+	uint64_t pages;
+
+	if (vds_kernel_member(run, KUSER_SHARED_DATA,
+			      vds_type_find(run, "_KUSER_SHARED_DATA"),
+			      "NumberOfPhysicalPages", &pages) ||
+	    pages > UINT64_MAX / PAGE / 2)
+		return 0;
+	return pages * PAGE;
+}
+
+/*
+ * From .NET 7 on the collector reserves one range for all of its regions: 256 GB
+ * or twice the physical memory, unless it was told otherwise (dotnet/runtime,
+ * src/coreclr/gc/gc.cpp: GCHeap::Initialize, regions_range).
+ */
+static bool is_region_range(const struct context *c, const struct vds_vad *vad)
+{
+	uint64_t size = vad->end - vad->start + 1;
+
+	return c->has_core && vad->type == VDS_VAD_NONE &&
+	       (size == REGION_RANGE || (c->ram && size == 2 * c->ram));
 }
 
 /* The class of private memory: that of the first mark in it, or private. */
@@ -164,6 +197,11 @@ static enum class marked(struct context *c, const struct vds_vad *vad)
 	 */
 	if (vad->type == VDS_VAD_WRITE_WATCH && c->has_clr) {
 		c->basis = "heuristic: write-watched memory under the CLR";
+		return MANAGED_HEAP;
+	}
+	if (is_region_range(c, vad)) {
+		c->basis = "heuristic: as large as what .NET 7 and later "
+			   "reserve for their regions";
 		return MANAGED_HEAP;
 	}
 	return PRIVATE;
@@ -399,7 +437,9 @@ static struct vds_error *run(struct vds_run *run,
 
 	if (!process->vad_root)
 		return err;
-	c.has_clr = has_clr(process);
+	find_clr(&c);
+	if (c.has_core)
+		c.ram = physical_memory(run);
 	it = vds_vad_iterate(process);
 	while (!err && (vad = vds_vad_next(it))) {
 		if (vad->range_why || vad->end < next)

@@ -27,6 +27,7 @@
 /* How code of one width keeps its heaps. */
 struct flavour {
 	const char *peb, *heap, *segment;
+	const char *segment_heap, *context, *page_segment, *large, *tree, *node;
 	size_t pointer;
 	struct vds_list_iter *(*iterate)(struct vds_run *run,
 					 const struct vds_process *process,
@@ -34,10 +35,16 @@ struct flavour {
 };
 
 static const struct flavour native = {
-	"_PEB", "_HEAP", "_HEAP_SEGMENT", 8, vds_list_iterate,
+	"_PEB", "_HEAP", "_HEAP_SEGMENT",
+	"_SEGMENT_HEAP", "_HEAP_SEG_CONTEXT", "_HEAP_PAGE_SEGMENT",
+	"_HEAP_LARGE_ALLOC_DATA", "_RTL_RB_TREE", "_RTL_BALANCED_NODE",
+	8, vds_list_iterate,
 };
 static const struct flavour wow64 = {
-	"_PEB32", "_HEAP32", "_HEAP_SEGMENT32", 4, vds_list_iterate32,
+	"_PEB32", "_HEAP32", "_HEAP_SEGMENT32",
+	"_SEGMENT_HEAP32", "_HEAP_SEG_CONTEXT32", "_HEAP_PAGE_SEGMENT32",
+	"_HEAP_LARGE_ALLOC_DATA32", "_RTL_RB_TREE32", "_RTL_BALANCED_NODE32",
+	4, vds_list_iterate32,
 };
 
 struct reader {
@@ -138,7 +145,7 @@ static void push_child(struct reader *r, struct tree *tree, uint64_t at,
 	if (!child)
 		return;
 	child ^= tree->encoded ? at : 0;
-	parent = user_member(r, child, "_RTL_BALANCED_NODE", "ParentValue") ^
+	parent = user_member(r, child, r->flavour->node, "ParentValue") ^
 		 (tree->encoded ? child : 0);
 	/* The low bits hold the balance. */
 	if ((parent & ~UINT64_C(3)) == at && tree->depth < MAX_DEPTH)
@@ -149,24 +156,21 @@ static void push_child(struct reader *r, struct tree *tree, uint64_t at,
 static void mark_large_blocks(struct reader *r, uint64_t at)
 {
 	struct tree tree = {
-		.encoded = user_member(r, at, "_RTL_RB_TREE", "Encoded")};
-	uint64_t root = user_member(r, at, "_RTL_RB_TREE", "Root");
+		.encoded = user_member(r, at, r->flavour->tree, "Encoded")};
+	uint64_t root = user_member(r, at, r->flavour->tree, "Root");
 	struct vds_member_info node;
 
 	if (!root ||
-	    !find_member(r, "_HEAP_LARGE_ALLOC_DATA", "TreeNode", &node))
+	    !find_member(r, r->flavour->large, "TreeNode", &node))
 		return;
 	tree.stack[tree.depth++] = tree.encoded ? root ^ at : root;
 	for (size_t seen = 0; tree.depth && !is_full(r) && seen < MAX_MARKS;
 	     seen++) {
 		uint64_t va = tree.stack[--tree.depth];
-		uint64_t left = user_member(r, va, "_RTL_BALANCED_NODE",
-					    "Left");
-		uint64_t right = user_member(r, va, "_RTL_BALANCED_NODE",
-					     "Right");
+		uint64_t left = user_member(r, va, r->flavour->node, "Left");
+		uint64_t right = user_member(r, va, r->flavour->node, "Right");
 
-		mark(r, user_member(r, va - node.offset,
-				    "_HEAP_LARGE_ALLOC_DATA",
+		mark(r, user_member(r, va - node.offset, r->flavour->large,
 				    "VirtualAddress") & LARGE_ALLOC_MASK,
 		     HEAP, "large block of a segment heap");
 		push_child(r, &tree, va, left);
@@ -177,31 +181,54 @@ static void mark_large_blocks(struct reader *r, uint64_t at)
 
 static void mark_segment_heap(struct reader *r, uint64_t heap)
 {
+	const struct flavour *f = r->flavour;
 	struct vds_member_info contexts, head, link;
-	uint64_t each = vds_type_size(vds_type_find(r->run,
-						    "_HEAP_SEG_CONTEXT"));
+	uint64_t each = vds_type_size(vds_type_find(r->run, f->context));
 
-	if (find_member(r, "_SEGMENT_HEAP", "SegContexts", &contexts) &&
-	    find_member(r, "_HEAP_SEG_CONTEXT", "SegmentListHead", &head) &&
-	    find_member(r, "_HEAP_PAGE_SEGMENT", "ListEntry", &link) && each) {
+	if (find_member(r, f->segment_heap, "SegContexts", &contexts) &&
+	    find_member(r, f->context, "SegmentListHead", &head) &&
+	    find_member(r, f->page_segment, "ListEntry", &link) && each) {
 		for (uint64_t i = 0; i < contexts.size / each; i++)
 			mark_list(r, heap + contexts.offset + i * each,
-				  "_HEAP_SEG_CONTEXT", "SegmentListHead",
-				  link.offset, "segment of a segment heap");
+				  f->context, "SegmentListHead", link.offset,
+				  "segment of a segment heap");
 	}
-	if (find_member(r, "_SEGMENT_HEAP", "LargeAllocMetadata", &head))
+	if (find_member(r, f->segment_heap, "LargeAllocMetadata", &head))
 		mark_large_blocks(r, heap + head.offset);
+}
+
+/*
+ * The segment heap of 32-bit code is published of 18362 to 19045. The one of 64
+ * bits was the same from 17763 on; in 20348 its parts have moved, and where
+ * they are for 32 bits nobody has published.
+ */
+static bool has_segment_heap(const struct reader *r)
+{
+	struct vds_member_info native_parts, parts;
+
+	return find_member(r, r->flavour->segment_heap, "SegContexts",
+			   &parts) &&
+	       find_member(r, native.segment_heap, "SegContexts",
+			   &native_parts) &&
+	       (r->flavour == &native || native_parts.offset == parts.offset);
 }
 
 static void mark_heap(struct reader *r, uint64_t heap)
 {
-	mark(r, heap, HEAP, "PEB.ProcessHeaps");
-	if (user_member(r, heap, r->flavour->heap, "Signature") == NT_HEAP)
+	if (user_member(r, heap, r->flavour->heap, "Signature") == NT_HEAP) {
+		mark(r, heap, HEAP, "PEB.ProcessHeaps");
 		mark_nt_heap(r, heap);
-	else if (r->flavour == &native &&
-		 user_member(r, heap, "_SEGMENT_HEAP", "Signature") ==
-			 SEGMENT_HEAP)
+	} else if (user_member(r, heap, r->flavour->segment_heap,
+			       "Signature") != SEGMENT_HEAP) {
+		mark(r, heap, HEAP, "PEB.ProcessHeaps");
+	} else if (has_segment_heap(r)) {
+		mark(r, heap, HEAP, "PEB.ProcessHeaps");
 		mark_segment_heap(r, heap);
+	} else {
+		mark(r, heap, HEAP, "PEB.ProcessHeaps; the segments of a "
+				    "32-bit segment heap of this build "
+				    "can't be told");
+	}
 }
 
 /* Memory that is paged out says nothing; what no page table maps is a lie. */
