@@ -108,7 +108,9 @@ class Fetch(unittest.TestCase):
         self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0),
                                                       Handler)
         self.url = 'http://127.0.0.1:%d' % self.server.server_port
-        thread = threading.Thread(target=self.server.serve_forever)
+        # shutdown() waits for so many seconds, half a one by default.
+        thread = threading.Thread(target=self.server.serve_forever,
+                                  args=(0.01,))
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(self.server.server_close)
