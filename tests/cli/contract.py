@@ -131,6 +131,23 @@ def check_frame(name, data, status):
     return records, rows
 
 
+def shape(value):
+    """A record's keys and kinds; records of one shape differ in values only."""
+    if isinstance(value, dict):
+        return tuple((k, shape(v)) for k, v in value.items())
+    return type(value).__name__
+
+
+def samples(records, most):
+    """Of each shape so many records; all of them if @most is 0."""
+    seen = {}
+    for record in records:
+        key = shape(record) if most else None
+        seen[key] = seen.get(key, 0) + 1
+        if not most or seen[key] <= most:
+            yield record
+
+
 def check_plugin(vadose, validator, name):
     args = ARGUMENTS.get(name, [])
     outputs = {}
@@ -144,7 +161,7 @@ def check_plugin(vadose, validator, name):
            f"{name}: bytes depend on the number of threads")
     records, rows = check_frame(name, got.stdout, got.returncode)
     expect(rows or name in EMPTY, f"{name}: no row")
-    for record in records:
+    for record in samples(records, 4 if "VDS_BRIEF" in os.environ else 0):
         check_values(record)
         errors = list(validator.iter_errors(record))
         expect(not errors, f"{name}: {errors[:1]}")

@@ -25,6 +25,7 @@ import run as golden  # noqa: E402
 import triage_dump as td  # noqa: E402
 
 KERNEL, SMALL = "19041.928", "7601.24540"
+BRIEF = "VDS_BRIEF" in os.environ       # another build does it all
 # And the makes of dumps: with or without the kernel's image, whole or in pieces.
 PIECES = (0x58, 0x100, 0x9a8)
 KERNELS = {"19041.928": ((False, None), (True, PIECES)),
@@ -365,6 +366,8 @@ def check_identity(test, scene):
                                        notes),
                     (scene.kernel["build"], scene.kernel["pdb"]["guid"],
                      expected))
+    if BRIEF:       # these look through each kernel of the pack
+        return
     other = {name: rva + 0x40 for name, rva in scene.symbols.items()}
     dump = td.Dump(scene.base, scene.kernel["size"], other,
                    scene.kernel["build"])
@@ -460,6 +463,9 @@ def check_hostile(test, good, name):
     """A wild field is an error in one line, or costs only what it led to."""
     refused = 0
     for turn, (what, data) in enumerate(mutations(good)):
+        # Two values of each field: by turns, where the build isn't the first.
+        if BRIEF and turn // 2 % 2 != turn % 2:
+            continue
         image = write(test, "hostile.dmp", data)
         # Opening the container is what matters; now and then the rest.
         ask = ["info"] if turn % 8 == 0 else ["hash"]
@@ -474,7 +480,7 @@ def check_hostile(test, good, name):
                         "hostile.dmp: " in error[0] and
                         ("offset 0x" in error[0] or "known format" in
                          error[0]), True)
-    test.expect(f"{name}: refusals", refused > 20, True)
+    test.expect(f"{name}: refusals", refused > (8 if BRIEF else 20), True)
 
 
 def check_real(test, path):
@@ -534,7 +540,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         test = Test(golden.Bench(args, folder))
         scenes = {kernel: check_scene(test, kernel) for kernel in KERNELS
-                  if kernel != "22000" or "VDS_BRIEF" not in os.environ}
+                  if kernel != "22000" or not BRIEF}
         check_copies(test, scenes[KERNEL])
         check_copies_alone(test, scenes[KERNEL])
         check_identity(test, scenes[KERNEL])

@@ -69,13 +69,6 @@ def subjects(manifest, folder):
     }
 
 
-def shape(value):
-    """A record's keys and kinds; records of one shape differ in values only."""
-    if isinstance(value, dict):
-        return tuple((k, shape(v)) for k, v in value.items())
-    return type(value).__name__
-
-
 class Sweep:
     def __init__(self, vadose, profiles, shared, work, name):
         where, self.manifest = truth.unpack(shared, work, name)
@@ -127,14 +120,10 @@ class Sweep:
         contract.expect(outputs[0] == outputs[-1],
                         f"{what}: -j1 and -j2 differ")
         records, _ = contract.check_frame(what, text, status)
-        seen = {}
-        for record in records:
-            key = shape(record)
-            seen[key] = seen.get(key, 0) + 1
-            if seen[key] <= SAMPLES:
-                contract.check_values(record)
-                for error in validator.iter_errors(record):
-                    contract.expect(False, f"{what}: {error}")
+        for record in contract.samples(records, SAMPLES):
+            contract.check_values(record)
+            for error in validator.iter_errors(record):
+                contract.expect(False, f"{what}: {error}")
 
     def check_all(self, schemas):
         import jsonschema
