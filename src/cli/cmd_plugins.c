@@ -115,12 +115,23 @@ static bool take_markdown(struct vds_cli *cli)
 	return true;
 }
 
+static const char usage[] =
+	"vadose plugins: all plugins that can be found\n\n"
+	"usage: vadose plugins [-p DIR]... [--markdown]\n\n"
+	"A line each: name, version or REFUSED, ABI, path, what it answers or why "
+	"it is\nrefused and what to do about it, SHA-256 of its file. --markdown "
+	"prints their\npages: options and columns.\n\n"
+	"They are looked for in the folders of -p and VADOSE_PLUGIN_PATH, and "
+	"in the one\nof installed plugins; never in the working directory.\n";
+
 int vds_cmd_plugins(struct vds_cli *cli)
 {
 	bool markdown = take_markdown(cli);
 	_cleanup_(vds_str_deinit) struct vds_str out = {0};
 	struct vds_registry *registry = &cli->registry;
 	struct vds_error *err = vds_cli_take_rest(cli);
+	if (!err && cli->args.help)
+		return vds_cli_print(usage, sizeof(usage) - 1);
 	if (!err)	/* -p may stand behind the command */
 		err = vds_cli_open_registry(cli);
 	/* The page is about this program, unless folders are named. */

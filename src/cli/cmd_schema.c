@@ -70,6 +70,11 @@ static struct vds_error *put_all(struct vds_str *out,
 	return err;
 }
 
+static const char usage[] =
+	"vadose schema: the JSON Schema of records\n\n"
+	"usage: vadose schema [PLUGIN] [-p DIR]...\n\n"
+	"Of those of PLUGIN, or of all plugins that can be found.\n";
+
 int vds_cmd_schema(struct vds_cli *cli)
 {
 	_cleanup_(vds_str_deinit) struct vds_str out = {0};
@@ -82,6 +87,8 @@ int vds_cmd_schema(struct vds_cli *cli)
 		cli->args.rest = i + 1;
 	}
 	err = vds_cli_take_rest(cli);
+	if (!err && cli->args.help)
+		return vds_cli_print(usage, sizeof(usage) - 1);
 	if (!err)
 		err = vds_cli_open_registry(cli);
 	if (!err && name)

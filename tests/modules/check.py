@@ -160,5 +160,10 @@ with tempfile.TemporaryDirectory() as temp:
     expect(run("plugins", env={"VADOSE_PLUGIN_PATH": "/nosuch"}).returncode
            == 0, "a folder in the environment that is not there")
 
+for command in ("plugins", "schema"):
+    got = run(command, "--help")
+    expect(got.returncode == 0 and f"usage: vadose {command}" in got.stdout
+           and "pslist" not in got.stdout, f"{command} --help: {got.stdout}")
+
 print("modules:", "FAILED" if failures else "ok")
 sys.exit(failures != 0)
