@@ -34,6 +34,7 @@ enum {
 	PIDS,
 	HOLDER_PID,
 	HOLDER_HANDLE,
+	HOLDERS,
 	NUM_COLUMNS
 };
 
@@ -74,6 +75,8 @@ static const struct vds_column columns[] = {
 			"first process with a handle to the object", NULL},
 	[HOLDER_HANDLE] = {"handle.value", VDS_KIND_HEX, 0, "Handle", NULL,
 			   "that handle", NULL},
+	[HOLDERS] = {"handle.pids", VDS_KIND_INTS, VDS_COLUMN_WIDE, "Holders",
+		     NULL, "all processes with a handle to the object", NULL},
 };
 
 static const struct vds_option options[] = {
@@ -97,6 +100,7 @@ struct user {
 struct context {
 	const struct vds_process *any;
 	const struct vds_sharing *sharing;
+	const struct vds_section_names *names;
 	struct user *users;	/* by (control area, pid) */
 	size_t num_users;
 	/* With --pid or --process: what the chosen hold by handle, or run. */
@@ -311,6 +315,20 @@ static const char *found_words(struct vds_run *run, const struct context *c,
 	return words && *words ? words + 1 : NULL;
 }
 
+static void fill_holders(struct vds_run *run, const struct context *c,
+			 uint64_t object, struct vds_value *row)
+{
+	size_t count;
+	const uint32_t *pids = vds_section_holders(c->names, object, &count);
+	uint32_t shown = count < MAX_PIDS ? (uint32_t)count : MAX_PIDS;
+	uint64_t *list = vds_alloc(run, MAX_PIDS, sizeof(*list));
+
+	for (uint32_t i = 0; list && i < shown; i++)
+		list[i] = pids[i];
+	if (list && shown)
+		row[HOLDERS] = vds_ints(list, shown, count > shown);
+}
+
 static bool wanted(const struct vds_run *run, const struct vds_value *row)
 {
 	const char *glob = vds_option_str(run, "name");
@@ -358,6 +376,7 @@ static struct vds_error *emit_object(struct vds_run *run,
 	if (o->found & VDS_OBJECT_HANDLE) {
 		row[HOLDER_PID] = vds_int(o->pid);
 		row[HOLDER_HANDLE] = vds_hex(o->handle);
+		fill_holders(run, c, o->object, row);
 	}
 	return wanted(run, row) && is_chosen(c, o->control_area, o->object) ?
 		       vds_emit(run, row) : NULL;
@@ -411,7 +430,6 @@ static struct vds_error *run_sections(struct vds_run *run,
 {
 	struct context c = {.any = vds_process_at(run, 0),
 			    .narrowed = choice_of_processes(run)};
-	const struct vds_section_names *names;
 	const struct vds_section_object *objects;
 	size_t count;
 	struct vds_error *err;
@@ -423,16 +441,16 @@ static struct vds_error *run_sections(struct vds_run *run,
 	if (!err)
 		err = list_held(run, &c);
 	if (!err)
-		err = vds_section_names_load(run, &names);
+		err = vds_section_names_load(run, &c.names);
 	if (err)
 		return err;
-	objects = vds_section_objects(names, &count);
+	objects = vds_section_objects(c.names, &count);
 	return emit_all(run, &c, objects, count);
 }
 
 VDS_PLUGIN(sections) = {
 	VDS_PLUGIN_HEADER(sections),
-	.version = "1.0.0",
+	.version = "1.1.0",
 	.summary = "section objects: their names, sizes, holders and views",
 	.record = "section",
 	.scope = VDS_ONCE,

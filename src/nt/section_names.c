@@ -17,6 +17,8 @@ struct builder {
 	struct vds_section_object *objects;	/* malloc'ed while growing */
 	size_t count, cap;
 	uint32_t pid;	/* whose handles are being walked */
+	struct vds_section_holder *holders;	/* malloc'ed while growing */
+	size_t num_holders, holders_cap;
 };
 
 static void builder_deinit(struct builder *b)
@@ -24,6 +26,7 @@ static void builder_deinit(struct builder *b)
 	vds_map_deinit(&b->index);
 	vds_map_deinit(&b->others);
 	free(b->objects);
+	free(b->holders);
 }
 
 /* The path below @directory, or the one that its headers spell. */
@@ -92,6 +95,61 @@ static bool visit_named(void *ctx, const struct vds_object_header *header,
 	return true;
 }
 
+static bool add_holder(struct builder *b, uint64_t object)
+{
+	/* The last one may be the same process with one more handle. */
+	if (b->num_holders &&
+	    b->holders[b->num_holders - 1].object == object &&
+	    b->holders[b->num_holders - 1].pid == b->pid)
+		return true;
+	if (b->num_holders == b->holders_cap) {
+		size_t cap = b->holders_cap ? b->holders_cap * 2 : 64;
+		struct vds_section_holder *bigger =
+			reallocarray(b->holders, cap, sizeof(*bigger));
+		if (!bigger)
+			return false;
+		b->holders = bigger;
+		b->holders_cap = cap;
+	}
+	b->holders[b->num_holders++] =
+		(struct vds_section_holder){object, b->pid};
+	return true;
+}
+
+static int compare_holders(const void *pa, const void *pb)
+{
+	const struct vds_section_holder *a = pa, *b = pb;
+
+	if (a->object != b->object)
+		return a->object < b->object ? -1 : 1;
+	return a->pid < b->pid ? -1 : a->pid > b->pid;
+}
+
+/* By object and process, each once. */
+static struct vds_error *keep_holders(struct builder *b,
+				      struct vds_section_names *names)
+{
+	names->holder_pids = vds_arena_calloc(&b->task->arena,
+					      b->num_holders + 1,
+					      sizeof(*names->holder_pids));
+	names->holder_objects = vds_arena_calloc(
+		&b->task->arena, b->num_holders + 1,
+		sizeof(*names->holder_objects));
+	if (!names->holder_pids || !names->holder_objects)
+		return &vds_enomem;
+	if (b->num_holders)
+		qsort(b->holders, b->num_holders, sizeof(*b->holders),
+		      compare_holders);
+	for (size_t i = 0; i < b->num_holders; i++) {
+		if (i && !compare_holders(&b->holders[i - 1], &b->holders[i]))
+			continue;
+		names->holder_objects[names->num_holders] =
+			b->holders[i].object;
+		names->holder_pids[names->num_holders++] = b->holders[i].pid;
+	}
+	return NULL;
+}
+
 static bool visit_handle(void *ctx, const struct vds_handle *handle)
 {
 	struct builder *b = ctx;
@@ -109,7 +167,7 @@ static bool visit_handle(void *ctx, const struct vds_handle *handle)
 		return !b->task->nomem;
 	}
 	o = take(b, &header, NULL);
-	if (!o) {
+	if (!o || !add_holder(b, body)) {
 		b->task->nomem = true;
 		return false;
 	}
@@ -199,8 +257,30 @@ struct vds_error *vds_section_names_build(struct vds_task *task,
 		qsort(names->objects, b.count, sizeof(*b.objects), compare);
 	}
 	names->count = b.count;
-	*ret = names;
-	return NULL;
+	struct vds_error *err = keep_holders(&b, names);
+	if (!err)
+		*ret = names;
+	return err;
+}
+
+const uint32_t *vds_section_holders(const struct vds_section_names *names,
+				    uint64_t object, size_t *ret_count)
+{
+	size_t lo = 0, hi = names->num_holders, end;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (names->holder_objects[mid] < object)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (end = lo; end < names->num_holders &&
+		       names->holder_objects[end] == object;)
+		end++;
+	*ret_count = end - lo;
+	return names->holder_pids + lo;
 }
 
 const struct vds_section_object *

@@ -11,6 +11,15 @@ struct vds_section_names {
 	/* By (control area, object). */
 	struct vds_section_object *objects;
 	size_t count;
+	/* Who holds a handle to which, by (object, PID). */
+	uint64_t *holder_objects;
+	uint32_t *holder_pids;
+	size_t num_holders;
+};
+
+struct vds_section_holder {
+	uint64_t object;
+	uint32_t pid;
 };
 
 /*

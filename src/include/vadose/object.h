@@ -56,6 +56,14 @@ VDS_EXPORT const char *vds_section_name(const struct vds_section_names *names,
 VDS_EXPORT const struct vds_section_object *
 vds_section_objects(const struct vds_section_names *names, size_t *ret_count);
 
+/*
+ * The processes with a handle to the section object, by PID, each once; as long
+ * as @names.
+ */
+VDS_EXPORT const uint32_t *
+vds_section_holders(const struct vds_section_names *names, uint64_t object,
+		    size_t *ret_count);
+
 #ifdef __cplusplus
 }
 #endif
