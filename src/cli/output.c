@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/util.h"
 
 static struct vds_error *failure(const struct vds_output *output, int errnum)
 {
@@ -40,13 +43,57 @@ static bool is_special(const char *path)
 	return !stat(path, &st) && !S_ISREG(st.st_mode);
 }
 
+/* What a signal that ends the program takes away; there is one at most. */
+static char *volatile unfinished;
+
+static void on_signal(int sig)
+{
+	if (unfinished)
+		unlink(unfinished);
+	/* SA_RESETHAND: this time it does what it always did. */
+	raise(sig);
+}
+
+static const int endings[] = {SIGINT, SIGTERM, SIGHUP};
+
+static void clean_up_on_signals(void)
+{
+	const struct sigaction action = {.sa_handler = on_signal,
+					 .sa_flags = (int)SA_RESETHAND};
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(endings); i++) {
+		struct sigaction old;
+		/* Under nohup, and in the background of a script, it is ignored. */
+		if (!sigaction(endings[i], NULL, &old) &&
+		    old.sa_handler == SIG_DFL)
+			sigaction(endings[i], &action, NULL);
+	}
+}
+
+/* As mkostemp(); no signal comes between the file and the note of it. */
+static int make_temp(char *temp)
+{
+	sigset_t set, old;
+	sigemptyset(&set);
+	for (size_t i = 0; i < VDS_ARRAY_SIZE(endings); i++)
+		sigaddset(&set, endings[i]);
+	clean_up_on_signals();
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	int fd = mkostemp(temp, O_CLOEXEC);
+	int errnum = errno;
+	if (fd >= 0)
+		unfinished = temp;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = errnum;
+	return fd;
+}
+
 static struct vds_error *open_temp(struct vds_output *output)
 {
 	if (asprintf(&output->temp, "%s.XXXXXX", output->path) < 0) {
 		output->temp = NULL;
 		return &vds_enomem;
 	}
-	output->fd = mkostemp(output->temp, O_CLOEXEC);
+	output->fd = make_temp(output->temp);
 	if (output->fd < 0) {
 		int errnum = errno;
 		free(output->temp);
@@ -89,6 +136,7 @@ struct vds_error *vds_output_commit(struct vds_output *output)
 	if (!err && output->temp && rename(output->temp, output->path))
 		err = failure(output, errno);
 	if (!err) {
+		unfinished = NULL;
 		free(output->temp);
 		output->temp = NULL;
 	}
@@ -101,6 +149,7 @@ void vds_output_deinit(struct vds_output *output)
 		close(output->fd);
 	if (output->temp) {
 		unlink(output->temp);
+		unfinished = NULL;
 		free(output->temp);
 	}
 	*output = (struct vds_output){.fd = -1};
