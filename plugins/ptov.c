@@ -98,6 +98,7 @@ struct search {
 	unsigned int self;
 	uint64_t self_entry;
 	uint64_t last_table;	/* the last one whose own address was looked for */
+	bool top_is_known;	/* the kernel's search told of the top table */
 	struct vds_error *err;
 };
 
@@ -191,7 +192,7 @@ static bool visit_tables(struct search *s, const struct vds_table_entry *entry)
 		return true;
 	s->last_table = table;
 	vds_translate(s->run, s->process, entry->va, &t);
-	for (size_t k = 0; k < t.num_entries; k++) {
+	for (size_t k = s->top_is_known ? 1 : 0; k < t.num_entries; k++) {
 		uint64_t va = entry_address(s, t.entries[0].level,
 					    t.entries[k].level, entry->va) &
 			      ~(PAGE - 1);
@@ -285,7 +286,18 @@ static int compare(const void *pa, const void *pb)
 
 	if (a->pa != b->pa)
 		return a->pa < b->pa ? -1 : 1;
-	return a->va < b->va ? -1 : a->va > b->va;
+	if (a->va != b->va)
+		return a->va < b->va ? -1 : 1;
+	if (a->via != b->via)
+		return a->via < b->via ? -1 : 1;
+	return a->entry < b->entry ? -1 : a->entry > b->entry;
+}
+
+/* Forged tables lead to one address by more than one way: once is enough. */
+static bool is_again(const struct search *s, size_t i)
+{
+	return i && s->hits[i].pa == s->hits[i - 1].pa &&
+	       s->hits[i].va == s->hits[i - 1].va;
 }
 
 static const char *rights_str(const struct hit *hit)
@@ -494,6 +506,8 @@ static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 				&s);
 		err = s.err;
 	} else {
+		/* System has user memory, too. */
+		s.top_is_known = index - 1 == parts->viewer;
 		err = search_user(&s);
 		if (!err)
 			search_own_parts(&s, parts, index - 1);
@@ -501,8 +515,10 @@ static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 	}
 	if (s.num_hits)
 		qsort(s.hits, s.num_hits, sizeof(*s.hits), compare);
-	for (size_t i = 0; !err && i < s.num_hits; i++)
-		err = emit(&s, &s.hits[i]);
+	for (size_t i = 0; !err && i < s.num_hits; i++) {
+		if (!is_again(&s, i))
+			err = emit(&s, &s.hits[i]);
+	}
 	return err;
 }
 

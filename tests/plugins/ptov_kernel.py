@@ -76,6 +76,15 @@ def plant(raw, processes, levels):
     return page, va | 7 << 21 | 5 << 12, va | 9 << 21
 
 
+def plant_user(raw, dtb, levels):
+    """System has user memory too; its page is the last one of the image."""
+    table, free = dtb & FRAME, len(raw) - 7 * PAGE
+    for i in range(levels):
+        below = free + (i if i < levels - 1 else 6) * PAGE
+        struct.pack_into("<Q", raw, table + 8, below | 0x67)
+        table = below
+
+
 def ptov(image, *words):
     done = subprocess.run(
         [vadose, "-s", source / "profiles", "-f", image, "-q", "-r", "ndjson",
@@ -100,6 +109,7 @@ def check(scene, kernel, levels, folder):
     raw = bytearray(image.read_bytes())
     page, small, large = plant(raw, [processes[p] for p in (1200, 1500)],
                                levels)
+    plant_user(raw, int(processes[4]["dtb"], 16), levels)
     image.write_bytes(raw)
     where = f"{scene} {kernel[:8]}"
 
