@@ -113,10 +113,54 @@ static struct vds_error *put_row(struct vds_session *session,
 	return tally->rows == session->limit ? &vds_stop : NULL;
 }
 
+/*
+ * A row is kept as those of its values that the sink looks at, few of many as a
+ * rule, and one more for what it lacks.
+ */
+static size_t kept_columns(const struct vds_session *session)
+{
+	const struct vds_sink *sink = session->sink;
+	return (sink->needs ? sink->num_needs :
+			      session->schema->num_columns) + 1;
+}
+
+static bool keep_row(struct vds_run *run, const struct vds_value *values,
+		     const struct vds_absences *absences)
+{
+	const struct vds_sink *sink = run->session->sink;
+	size_t last = kept_columns(run->session) - 1;
+	struct vds_value kept[VDS_MAX_COLUMNS + 1];
+	if (!sink->needs)
+		memcpy(kept, values, last * sizeof(*kept));
+	for (size_t i = 0; sink->needs && i < last; i++)
+		kept[i] = values[sink->needs[i]];
+	kept[last] = (struct vds_value){
+		.kind = VDS_KIND_INT, .flags = (uint16_t)absences->severity,
+		.count = absences->invalid, .u = absences->unreadable,
+	};
+	return vds_rowbuf_add(&run->rows, kept, last + 1);
+}
+
+static struct vds_error *put_kept(struct vds_session *session,
+				  const struct vds_value *kept,
+				  struct vds_value *scratch)
+{
+	const struct vds_sink *sink = session->sink;
+	const struct vds_value *lacks = &kept[kept_columns(session) - 1];
+	const struct vds_absences absences = {
+		.severity = lacks->flags, .invalid = lacks->count,
+		.unreadable = (uint32_t)lacks->u,
+	};
+	for (size_t i = 0; sink->needs && i < sink->num_needs; i++)
+		scratch[sink->needs[i]] = kept[i];
+	return put_row(session, sink->needs ? scratch : kept, &absences);
+}
+
 static struct vds_error *to_sink(struct vds_run *run)
 {
 	struct vds_session *session = run->session;
 	struct vds_sink *sink = session->sink;
+	struct vds_value scratch[VDS_MAX_COLUMNS] = {0};
 	if (run->text.len) {
 		struct vds_error *err = sink->text(sink, run->text.data,
 						   run->text.len);
@@ -125,11 +169,8 @@ static struct vds_error *to_sink(struct vds_run *run)
 		tally_add(&session->tally, &run->tally);
 	}
 	for (size_t i = 0; i < run->rows.count; i++) {
-		struct vds_absences absences = {0};
-		vds_schema_absences(session->schema, run->rows.rows[i],
-				    &absences);
-		struct vds_error *err = put_row(session, run->rows.rows[i],
-						&absences);
+		struct vds_error *err = put_kept(session, run->rows.rows[i],
+						 scratch);
 		if (err)
 			return err;
 	}
@@ -147,7 +188,7 @@ static struct vds_error *settle(struct vds_run *run)
 /* The parent takes the rows of its child, whose turn it is. */
 static struct vds_error *absorb(struct vds_run *parent, struct vds_run *run)
 {
-	size_t columns = parent->session->schema->num_columns;
+	size_t columns = kept_columns(parent->session);
 	/* A run holds text or rows: their order isn't known otherwise. */
 	if ((parent->text.len && run->rows.count) ||
 	    (parent->rows.count && run->text.len)) {
@@ -209,8 +250,7 @@ static struct vds_error *keep(struct vds_run *run,
 			return &vds_enomem;
 		run->tally.rows++;
 		absences_add(&run->tally.absences, absences);
-	} else if (!vds_rowbuf_add(&run->rows, values,
-				   session->schema->num_columns)) {
+	} else if (!keep_row(run, values, absences)) {
 		return &vds_enomem;
 	}
 	return NULL;

@@ -33,6 +33,7 @@ struct state {
 	size_t num_places;
 	size_t groups[VDS_MAX_COLUMNS];	/* columns that are printed above */
 	size_t num_groups;
+	size_t needs[VDS_MAX_COLUMNS];	/* all of them */
 	struct vds_rowbuf group;	/* the row that began the current group */
 	struct vds_str line, cell;
 	bool begun;			/* a group or a card was printed */
@@ -73,6 +74,7 @@ static struct vds_error *begin(struct vds_render *render, struct vds_str *out)
 	if (!state)
 		return &vds_enomem;
 	render->state = state;
+	render->sink.needs = state->needs;
 	bool only_groups = true;
 	for (size_t i = 0; i < schema->num_columns; i++)
 		only_groups &= !is_shown(schema, i) ||
@@ -84,6 +86,7 @@ static struct vds_error *begin(struct vds_render *render, struct vds_str *out)
 			       !schema->vertical && !only_groups;
 		if (!is_shown(schema, i))
 			continue;
+		state->needs[render->sink.num_needs++] = i;
 		if (grouped)
 			state->groups[state->num_groups++] = i;
 		else

@@ -23,6 +23,12 @@ struct vds_sink {
 	 * for a row, it is so for all that come after it.
 	 */
 	bool (*ready)(const struct vds_sink *sink);
+	/*
+	 * Columns that row() looks at, @num_needs of them; the values of others
+	 * may be missing from the rows that it gets. NULL: all.
+	 */
+	const size_t *needs;
+	size_t num_needs;
 	/* Any number of whole rows. Never two calls at once. */
 	struct vds_error *(*text)(struct vds_sink *sink, const char *text,
 				  size_t len);
