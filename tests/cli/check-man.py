@@ -20,6 +20,8 @@ lost += [f"exit status {n}" for n in
 commands = re.findall(r"^  (\w+) ", text.split("commands:")[1]
                       .split("\n\n")[0], re.M)
 for name in commands:
+    if not re.search(rf"^\*vadose\* .*\*{name}\*", page, re.M):
+        lost.append(f"command {name}")
     own = subprocess.run([program, name, "--help"], capture_output=True,
                          text=True).stdout
     words |= set(re.findall(r"--[a-z][a-z-]+", own))

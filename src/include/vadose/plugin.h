@@ -5,10 +5,11 @@
  * that emits rows. It prints nothing, frees nothing and holds no globals:
  * whatever the SDK hands out is borrowed until run() returns.
  *
- * Within a major, what the host hands out as const may grow at its end, and so
- * may the descriptor, columns and options, which state their sizes. What a
- * plugin makes room for (struct vds_value, and whatever a function writes to
- * its `ret`) stays as it is.
+ * Within a major, what the host hands out as a const pointer to one structure
+ * may grow at its end, and so may the descriptor, columns and options, which
+ * state their sizes. What a plugin makes room for (struct vds_value, and
+ * whatever a function writes to its `ret`) stays as it is, and so do the elements
+ * of arrays, which a plugin steps over.
  *
  * File name = plugin name = symbol: privexec.so exports vds_plugin_privexec.
  * The same source builds as a module and into a static vadose.
