@@ -20,6 +20,7 @@ enum {
 	COL_CHUNK,
 	COL_CHUNK_SIZE,
 	COL_CHUNK_ALLOCATED,
+	COL_CHUNK_KIND,
 	NUM_COLS,
 };
 
@@ -35,29 +36,36 @@ static const struct vds_column columns[NUM_COLS] = {
 	[COL_TYPE] = {"pool.type", VDS_KIND_STR, 0, "Type", NULL, "pool that a big allocation came from", NULL},
 	[COL_TYPE_RAW] = {"pool.type_raw", VDS_KIND_HEX, VDS_COLUMN_WIDE, NULL, NULL, "PoolType as stored", NULL},
 	[COL_METHOD] = {"pool.method", VDS_KIND_STR, 0, "Found by", NULL, "big-page table, chain (block sizes from the start of the page), or header (the nearest plausible one: weakest)", NULL},
-	[COL_CHUNK] = {"pool.chunk.address", VDS_KIND_ADDR, VDS_COLUMN_WIDE, "Chunk", NULL, "segment heap: the HEAP_VS_CHUNK_HEADER before it, if that and the next one agree; blocks of low-fragmentation buckets have none", NULL},
-	[COL_CHUNK_SIZE] = {"pool.chunk.size", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "Chunk size", "bytes", "of the chunk, by its header", NULL},
-	[COL_CHUNK_ALLOCATED] = {"pool.chunk.allocated", VDS_KIND_BOOL, VDS_COLUMN_WIDE, "In use", NULL, "by the chunk's header: what the heap itself says, while a freed block keeps its tag", NULL},
+	[COL_CHUNK] = {"pool.chunk.address", VDS_KIND_ADDR, VDS_COLUMN_WIDE, "Chunk", NULL, "segment heap: the HEAP_VS_CHUNK_HEADER before it, if that and the next one agree, or the block of a low-fragmentation bucket, by its subsegment", NULL},
+	[COL_CHUNK_SIZE] = {"pool.chunk.size", VDS_KIND_SIZE, VDS_COLUMN_WIDE, "Chunk size", "bytes", "of the chunk or block, by the same", NULL},
+	[COL_CHUNK_ALLOCATED] = {"pool.chunk.allocated", VDS_KIND_BOOL, VDS_COLUMN_WIDE, "In use", NULL, "by the chunk's header or the bucket's bitmap: what the heap itself says, while a freed block keeps its tag", NULL},
+	[COL_CHUNK_KIND] = {"pool.chunk.kind", VDS_KIND_STR, VDS_COLUMN_WIDE, "Chunk kind", NULL, "variable (a chunk with a header) or bucket (a block of a low-fragmentation bucket)", NULL},
 };
 
 static const struct vds_option options[] = {
 	{"address", VDS_OPTION_UINTS, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED, "ADDR", NULL, NULL, "kernel addresses"},
 };
 
-static void fill_chunk(struct vds_run *run, const struct vds_pool_block *block,
-		       struct vds_value *v)
+/* @block: NULL if no header of one was found. */
+static void fill_chunk(struct vds_run *run, uint64_t address,
+		       const struct vds_pool_block *block, struct vds_value *v)
 {
 	struct pool_chunk chunk = {0};
-	enum vds_why why = pool_chunk_of(run, block, &chunk);
+	enum vds_why why = block ? pool_chunk_of(run, block, &chunk) :
+				   VDS_NOT_APPLICABLE;
+
+	if (why == VDS_NOT_APPLICABLE)
+		why = pool_bucket_of(run, address, &chunk);
 	v[COL_CHUNK] = vds_or(why, vds_addr(chunk.address));
 	if (why)
 		return;
 	v[COL_CHUNK_SIZE] = vds_size(chunk.size);
 	v[COL_CHUNK_ALLOCATED] = vds_bool(chunk.allocated);
+	v[COL_CHUNK_KIND] = vds_str(chunk.kind);
 }
 
-static void fill(struct vds_run *run, const struct vds_pool_block *block,
-		 struct vds_value *v)
+static void fill(struct vds_run *run, uint64_t address,
+		 const struct vds_pool_block *block, struct vds_value *v)
 {
 	bool big = block->method == VDS_POOL_BIG_PAGES;
 	v[COL_ADDRESS] = vds_addr(block->address);
@@ -73,7 +81,7 @@ static void fill(struct vds_run *run, const struct vds_pool_block *block,
 	v[COL_TYPE_RAW] = vds_hex(block->pool_type);
 	v[COL_METHOD] = vds_str(vds_pool_method_str(block->method));
 	if (!big && vds_pool_is_segment_heap(run))
-		fill_chunk(run, block, v);
+		fill_chunk(run, address, block, v);
 }
 
 static struct vds_error *run_pool(struct vds_run *run,
@@ -97,10 +105,12 @@ static struct vds_error *run_pool(struct vds_run *run,
 		v[COL_QUERY] = vds_addr(addresses[i]);
 		why = vds_pool_block_at(run, addresses[i], big, num_big,
 					&block);
-		if (why)
-			v[COL_ADDRESS] = vds_absent(why);
+		if (!why)
+			fill(run, addresses[i], &block, v);
 		else
-			fill(run, &block, v);
+			v[COL_ADDRESS] = vds_absent(why);
+		if (why && vds_pool_is_segment_heap(run))
+			fill_chunk(run, addresses[i], NULL, v);
 		err = vds_emit(run, v);
 		if (err)
 			return err;

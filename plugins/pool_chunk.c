@@ -75,6 +75,7 @@ enum vds_why pool_chunk_of(struct vds_run *run,
 	why = read_sizes(run, chunk + own.size * UNIT, key, &next);
 	if (why || next.previous != own.size)
 		return why && why != VDS_NOT_MAPPED ? why : VDS_NOT_APPLICABLE;
-	*ret = (struct pool_chunk){chunk, own.size * UNIT, own.allocated};
+	*ret = (struct pool_chunk){chunk, own.size * UNIT, "variable",
+				   own.allocated};
 	return VDS_PRESENT;
 }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between pool.c and pool_chunk.c: segment heaps below the pool. */
+/* Between pool.c, pool_chunk.c and pool_bucket.c: segment heaps below pool. */
 #ifndef PLUGINS_POOL_CHUNK_H
 #define PLUGINS_POOL_CHUNK_H
 
 #include <vadose/pool.h>
 
-/* A chunk of a variable-size subsegment, as its own header has it. */
+/*
+ * A chunk of variable size, as its own header has it, or a block of a bucket, as
+ * its subsegment has it.
+ */
 struct pool_chunk {
-	uint64_t address;	/* of the HEAP_VS_CHUNK_HEADER */
+	uint64_t address;	/* of its header, if it has one */
 	uint64_t size;		/* bytes, with that header */
+	const char *kind;	/* "variable" or "bucket" */
 	bool allocated;
 };
 
@@ -21,5 +25,11 @@ struct pool_chunk {
 enum vds_why pool_chunk_of(struct vds_run *run,
 			   const struct vds_pool_block *block,
 			   struct pool_chunk *ret);
+/*
+ * The block of a bucket that @address lies in. NOT_APPLICABLE if it lies in
+ * none, BAD_DATA if the subsegment contradicts itself, NO_FIELD as above.
+ */
+enum vds_why pool_bucket_of(struct vds_run *run, uint64_t address,
+			    struct pool_chunk *ret);
 
 #endif
