@@ -12,13 +12,14 @@
 #define PAGE 4096u
 #define PIECE (UINT64_C(8) << 20)
 /* Read at once; on the stack, since a run's memory stays until the end. */
-#define WINDOW (64u * 1024)
+#define WINDOW (256u * 1024)
 #define MAX_PATTERN 1024u
 
 struct needle {
 	enum match match;
 	size_t len;
 	size_t rare;		/* offset of its rarest byte */
+	size_t other;		/* of one that is looked at next */
 	uint8_t bytes[2 * MAX_PATTERN];
 };
 
@@ -121,8 +122,12 @@ static void find_rare(struct context *c)
 		if (commonness(plain->bytes[i]) < commonness(plain->bytes[best]))
 			best = i;
 	}
+	/* The first letter, or the second if the first is the rarest. */
+	size_t other = !best && plain->len > 1;
 	c->needles[0].rare = best;
+	c->needles[0].other = other;
 	c->needles[1].rare = 2 * best;
+	c->needles[1].other = 2 * other;
 	c->rare = plain->bytes[best];
 }
 
@@ -142,6 +147,8 @@ static struct vds_error *search_page(struct vds_run *run,
 			size_t at = (size_t)(p - page) - needle->rare;
 			if ((size_t)(p - page) < needle->rare ||
 			    PAGE - at < needle->len ||
+			    page[at + needle->other] !=
+				    needle->bytes[needle->other] ||
 			    memcmp(page + at, needle->bytes, needle->len))
 				continue;
 			if (!push_hit(run, hits, pa + at, needle->match))

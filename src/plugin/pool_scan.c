@@ -12,7 +12,7 @@
 /* Physical memory that one call looks at. */
 #define CHUNK (UINT64_C(8) << 20)
 /* Read at once; on the stack, since a run's memory stays until the end. */
-#define WINDOW (64u * 1024)
+#define WINDOW (256u * 1024)
 
 struct context {
 	const struct vds_pool_scan *how;
