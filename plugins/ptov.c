@@ -3,11 +3,13 @@
  * ptov: every virtual address that leads to a physical one: in the user space of
  * each process, in the kernel's, and in the parts of kernel space that are not the
  * same for all (a session's, a process's own). By the page tables (valid entries
- * and pages in transition), through prototype PTEs that entries name, and, where
- * the PFN database says whose prototype the frame belongs to, in views that
- * haven't touched the page yet. A page table is found where the tables map
+ * and pages in transition), through prototype PTEs that entries name, and in views
+ * that haven't touched the page yet: the PFN database says whose prototype a frame
+ * belongs to; where it can't be read, all prototypes are looked through. A page table is found where the tables map
  * themselves.
  */
+#include "ptov.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,15 +18,12 @@
 #include <vadose/pfn.h>
 #include <vadose/plugin.h>
 #include <vadose/record.h>
+#include <vadose/section.h>
 #include <vadose/table.h>
 
 #define USER_END UINT64_C(0x00ffffffffffffff)
 #define KERNEL_START UINT64_C(0xff00000000000000)
 #define PAGE UINT64_C(4096)
-/* Entries of a page table (Intel SDM vol. 3A, 4.5). */
-#define ENTRIES 512
-#define FRAME UINT64_C(0x000ffffffffff000)
-#define PRESENT 1
 #define WRITE 2
 #define NX (UINT64_C(1) << 63)
 
@@ -94,7 +93,7 @@ struct search {
 	size_t num_hits, cap;
 	struct vds_vad vad;	/* the last one that was looked up */
 	bool has_vad;
-	/* The top table's entry that leads to itself; ENTRIES: it has none. */
+	/* The top table's entry that leads to itself; PTOV_ENTRIES: it has none. */
 	unsigned int self;
 	uint64_t self_entry;
 	uint64_t last_table;	/* the last one whose own address was looked for */
@@ -186,9 +185,9 @@ static uint64_t entry_address(const struct search *s, unsigned int levels,
 static bool visit_tables(struct search *s, const struct vds_table_entry *entry)
 {
 	struct vds_translation t;
-	uint64_t table = entry->entry_pa & FRAME;
+	uint64_t table = entry->entry_pa & PTOV_FRAME;
 
-	if (s->self == ENTRIES || table == s->last_table)
+	if (s->self == PTOV_ENTRIES || table == s->last_table)
 		return true;
 	s->last_table = table;
 	vds_translate(s->run, s->process, entry->va, &t);
@@ -210,8 +209,8 @@ static bool visit_tables(struct search *s, const struct vds_table_entry *entry)
 				.executable = !((above | s->self_entry) & NX),
 			};
 
-			if (!t.entries[k].why && above & PRESENT &&
-			    (pa & FRAME) == (t.entries[k].pa & FRAME) &&
+			if (!t.entries[k].why && above & PTOV_PRESENT &&
+			    (pa & PTOV_FRAME) == (t.entries[k].pa & PTOV_FRAME) &&
 			    !is_known(s, s->num_hits, pa, hit.va) &&
 			    !add(s, &hit))
 				return false;
@@ -249,6 +248,36 @@ static bool visit(void *ctx, const struct vds_table_entry *entry)
 	return true;
 }
 
+/*
+ * Where the view @vad has the page of the prototype PTE at @proto: in the array
+ * that it begins with, or in a later one of a file that grew.
+ */
+static bool find_in_view(const struct search *s, const struct vds_vad *vad,
+			 uint64_t proto, uint64_t *ret)
+{
+	const struct vds_section *section;
+	uint64_t page, first, index;
+
+	if (!vad->has_section)
+		return false;
+	if (proto >= vad->first_prototype_pte &&
+	    proto <= vad->last_contiguous_pte) {
+		index = (proto - vad->first_prototype_pte) / 8;
+	} else {
+		section = vds_vad_section(s->process, vad);
+		if (!section || section->why ||
+		    !vds_section_page_of(section, proto, &page) ||
+		    !vds_section_page_of(section, vad->first_prototype_pte,
+					 &first) || page < first)
+			return false;
+		index = page - first;
+	}
+	if (index > (vad->end - vad->start) / PAGE)
+		return false;
+	*ret = vad->start + index * PAGE;
+	return true;
+}
+
 /* Views over the prototype PTE at @proto, which leads to @pa. */
 static bool find_views(struct search *s, uint64_t pa, uint64_t proto)
 {
@@ -260,14 +289,9 @@ static bool find_views(struct search *s, uint64_t pa, uint64_t proto)
 		struct vds_page page;
 		struct hit hit = {.pa = pa, .page_size = PAGE};
 
-		if (!vad->has_section || proto < vad->first_prototype_pte ||
-		    proto > vad->last_contiguous_pte ||
-		    (proto - vad->first_prototype_pte) / 8 >
-			    (vad->end - vad->start) / PAGE)
+		if (!find_in_view(s, vad, proto, &hit.va))
 			continue;
-		hit.va = vad->start +
-			 (proto - vad->first_prototype_pte) / 8 * PAGE +
-			 (pa & (PAGE - 1));
+		hit.va |= pa & (PAGE - 1);
 		if (is_known(s, known, pa, hit.va))
 			continue;
 		vds_page_at(s->process, vad, hit.va, &page);
@@ -347,102 +371,16 @@ static struct vds_error *emit(struct search *s, const struct hit *hit)
 	return vds_emit(s->run, row);
 }
 
-/* The upper half of a top table: the kernel, as one process sees it. */
-static bool read_top(struct vds_run *run, const struct vds_process *process,
-		     uint64_t *ret)
-{
-	uint8_t raw[ENTRIES * 8];
-
-	if (vds_physical_read(run, process->dtb & FRAME, raw, sizeof(raw)))
-		return false;
-	for (size_t i = 0; i < ENTRIES; i++) {
-		ret[i] = 0;
-		for (size_t k = 8; k-- > 0;)
-			ret[i] = ret[i] << 8 | raw[8 * i + k];
-	}
-	return true;
-}
-
-/* A part of kernel space that isn't what the first process sees there. */
-struct own_part {
-	size_t process;
-	unsigned int slot;	/* of the top table */
-	uint64_t entry;
-};
-
-struct own_parts {
-	struct search search;
-	size_t viewer;		/* by whom the kernel is seen */
-	struct own_part *list;	/* by process */
-	size_t count;
-};
-
-/* Those of one session see the same: the first of them stands for all. */
-static bool is_listed(const struct own_parts *parts, unsigned int slot,
-		      uint64_t entry)
-{
-	for (size_t i = parts->count; i-- > 0;) {
-		if (parts->list[i].slot == slot &&
-		    (parts->list[i].entry & FRAME) == (entry & FRAME))
-			return true;
-	}
-	return false;
-}
-
-/* Each may have this many; Windows has two or three. */
-#define MAX_PARTS 16
-
-static struct vds_error *find_own_parts(struct vds_run *run,
-					struct own_parts *parts)
-{
-	uint64_t common[ENTRIES], top[ENTRIES];
-	size_t count = vds_num_processes(run);
-
-	parts->list = vds_alloc(run, count * MAX_PARTS + 1,
-				sizeof(*parts->list));
-	if (!parts->list)
-		return &vds_enomem;
-	/* System, as a rule. */
-	for (parts->viewer = 0; parts->viewer < count; parts->viewer++) {
-		const struct vds_process *process =
-			vds_process_at(run, parts->viewer);
-
-		if (process && read_top(run, process, common))
-			break;
-	}
-	for (size_t p = parts->viewer + 1; p < count; p++) {
-		const struct vds_process *process = vds_process_at(run, p);
-		size_t first = parts->count;
-
-		if (!process)
-			return &vds_enomem;
-		if (!process->selected || !read_top(run, process, top))
-			continue;
-		for (unsigned int i = ENTRIES / 2; i < ENTRIES; i++) {
-			/* Not the entry that leads to the table itself. */
-			if (!(top[i] & PRESENT) ||
-			    (top[i] & FRAME) == (common[i] & FRAME) ||
-			    (top[i] & FRAME) == (process->dtb & FRAME) ||
-			    parts->count - first == MAX_PARTS ||
-			    is_listed(parts, i, top[i]))
-				continue;
-			parts->list[parts->count++] =
-				(struct own_part){p, i, top[i]};
-		}
-	}
-	return NULL;
-}
-
 static void find_self(struct search *s)
 {
-	uint64_t top[ENTRIES];
+	uint64_t top[PTOV_ENTRIES];
 
-	s->self = ENTRIES;
-	if (!read_top(s->run, s->process, top))
+	s->self = PTOV_ENTRIES;
+	if (!ptov_read_top(s->run, s->process, top))
 		return;
-	for (unsigned int i = ENTRIES / 2; i < ENTRIES; i++) {
-		if (top[i] & PRESENT &&
-		    (top[i] & FRAME) == (s->process->dtb & FRAME)) {
+	for (unsigned int i = PTOV_ENTRIES / 2; i < PTOV_ENTRIES; i++) {
+		if (top[i] & PTOV_PRESENT &&
+		    (top[i] & PTOV_FRAME) == (s->process->dtb & PTOV_FRAME)) {
 			s->self = i;
 			s->self_entry = top[i];
 			return;
@@ -450,7 +388,7 @@ static void find_self(struct search *s)
 	}
 }
 
-static void search_own_parts(struct search *s, const struct own_parts *parts,
+static void search_own_parts(struct search *s, const struct ptov_parts *parts,
 			     size_t process)
 {
 	struct vds_translation t;
@@ -472,7 +410,8 @@ static void search_own_parts(struct search *s, const struct own_parts *parts,
 	}
 }
 
-static struct vds_error *search_user(struct search *s)
+static struct vds_error *search_user(struct search *s,
+				     const struct ptov_parts *parts)
 {
 	vds_tables_walk(s->process, 0, USER_END, visit, s);
 	for (size_t i = 0; !s->err && i < s->num_targets; i++) {
@@ -481,6 +420,11 @@ static struct vds_error *search_user(struct search *s)
 		if (!vds_pfn_at(s->process, s->targets[i] / PAGE, &pfn) &&
 		    pfn.prototype)
 			find_views(s, s->targets[i], pfn.pte_address);
+		for (size_t k = 0; !s->err && k < parts->num_protos; k++) {
+			if (parts->protos[k].frame == (s->targets[i] & PTOV_FRAME))
+				find_views(s, s->targets[i],
+					   parts->protos[k].proto);
+		}
 	}
 	return s->err;
 }
@@ -488,8 +432,9 @@ static struct vds_error *search_user(struct search *s)
 /* Index 0 is the kernel, as one process sees it; the others are processes. */
 static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 {
-	const struct own_parts *parts = ctx;
-	struct search s = parts->search;
+	const struct ptov_parts *parts = ctx;
+	struct search s = {.targets = parts->targets,
+			   .num_targets = parts->num_targets};
 	struct vds_error *err;
 
 	s.run = run;
@@ -508,7 +453,7 @@ static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 	} else {
 		/* System has user memory, too. */
 		s.top_is_known = index - 1 == parts->viewer;
-		err = search_user(&s);
+		err = search_user(&s, parts);
 		if (!err)
 			search_own_parts(&s, parts, index - 1);
 		err = err ? err : s.err;
@@ -525,15 +470,17 @@ static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 static struct vds_error *run_ptov(struct vds_run *run,
 				  const struct vds_process *process)
 {
-	struct own_parts parts = {0};
+	struct ptov_parts parts = {0};
 	struct vds_error *err;
 
 	(void)process;
 	if (!vds_num_processes(run))
 		return NULL;
-	parts.search.targets = vds_option_uints(run, "pa",
-						&parts.search.num_targets);
-	err = find_own_parts(run, &parts);
+	parts.targets = vds_option_uints(run, "pa",
+						&parts.num_targets);
+	err = ptov_find_parts(run, &parts);
+	if (!err)
+		err = ptov_find_protos(run, &parts);
 	return err ? err : vds_parallel(run, vds_num_processes(run) + 1,
 					search, &parts);
 }
