@@ -133,9 +133,8 @@ def check_frame(name, data, status):
 
 def shape(value):
     """A record's keys and kinds; records of one shape differ in values only."""
-    if isinstance(value, dict):
-        return tuple((k, shape(v)) for k, v in value.items())
-    return type(value).__name__
+    return tuple([(k, shape(v)) if type(v) is dict else (k, type(v))
+                  for k, v in value.items()])
 
 
 def samples(records, most):
