@@ -51,52 +51,78 @@ static struct vds_error *continue_list(struct vds_tpi_fields *it)
 	return open_list(it, it->next);
 }
 
+/* A member of a structure, or of an enumeration. */
+static void read_member(struct vds_bytes *b, uint16_t leaf,
+			struct vds_tpi_field *f)
+{
+	bool st = leaf == LF_MEMBER_ST || leaf == LF_ENUMERATE_ST;
+	vds_bytes_take(b, 2);	/* access */
+	if (leaf == LF_MEMBER || leaf == LF_MEMBER_ST) {
+		f->kind = VDS_TPI_MEMBER;
+		f->type = vds_bytes_u32(b);
+		f->offset = vds_cv_number(b);
+	} else {
+		f->kind = VDS_TPI_ENUMERATOR;
+		f->value = (int64_t)vds_cv_number(b);
+	}
+	vds_cv_string(b, st, &f->name, &f->name_len);
+}
+
+/* What a class has of other classes: it has no name. */
+static void read_base(struct vds_bytes *b, uint16_t leaf,
+		      struct vds_tpi_field *f)
+{
+	vds_bytes_take(b, 2);
+	f->type = vds_bytes_u32(b);
+	switch (leaf) {
+	case LF_BCLASS:
+	case LF_BINTERFACE:
+		f->kind = VDS_TPI_BASE;
+		f->offset = vds_cv_number(b);
+		break;
+	case LF_VBCLASS:
+	case LF_IVBCLASS:
+		f->kind = VDS_TPI_VIRTUAL_BASE;
+		vds_bytes_take(b, 4);	/* type of the pointer to the table */
+		f->offset = vds_cv_number(b);
+		vds_cv_number(b);		/* entry in that table */
+		break;
+	default:
+		f->kind = VDS_TPI_VFPTR;
+		f->offset = leaf == LF_VFUNCOFF ? vds_bytes_u32(b) : 0;
+	}
+}
+
+static void read_method(struct vds_bytes *b, uint16_t leaf,
+			struct vds_tpi_field *f)
+{
+	uint16_t attrs = vds_bytes_u16(b);
+	f->type = vds_bytes_u32(b);
+	/* An introducing virtual has its offset in the table. */
+	if (vds_bits(attrs, 2, 3) == 4 || vds_bits(attrs, 2, 3) == 6)
+		vds_bytes_take(b, 4);
+	vds_cv_string(b, leaf == LF_ONEMETHOD_ST, &f->name, &f->name_len);
+}
+
 /* One sub-record, from behind its leaf. */
 static void read_field(struct vds_tpi_fields *it, uint16_t leaf,
 		       struct vds_tpi_field *f)
 {
 	struct vds_bytes *b = &it->b;
-	uint16_t attrs;
 	switch (leaf) {
 	case LF_MEMBER:
 	case LF_MEMBER_ST:
-		vds_bytes_take(b, 2);	/* access */
-		f->kind = VDS_TPI_MEMBER;
-		f->type = vds_bytes_u32(b);
-		f->offset = vds_cv_number(b);
-		vds_cv_string(b, leaf == LF_MEMBER_ST, &f->name,
-			      &f->name_len);
-		break;
 	case LF_ENUMERATE:
 	case LF_ENUMERATE_ST:
-		vds_bytes_take(b, 2);
-		f->kind = VDS_TPI_ENUMERATOR;
-		f->value = (int64_t)vds_cv_number(b);
-		vds_cv_string(b, leaf == LF_ENUMERATE_ST, &f->name,
-			      &f->name_len);
+		read_member(b, leaf, f);
 		break;
 	case LF_BCLASS:
 	case LF_BINTERFACE:
-		vds_bytes_take(b, 2);
-		f->kind = VDS_TPI_BASE;
-		f->type = vds_bytes_u32(b);
-		f->offset = vds_cv_number(b);
-		break;
 	case LF_VBCLASS:
 	case LF_IVBCLASS:
-		vds_bytes_take(b, 2);
-		f->kind = VDS_TPI_VIRTUAL_BASE;
-		f->type = vds_bytes_u32(b);
-		vds_bytes_take(b, 4);	/* type of the pointer to the table */
-		f->offset = vds_cv_number(b);
-		vds_cv_number(b);		/* entry in that table */
-		break;
 	case LF_VFUNCTAB:
 	case LF_VFUNCOFF:
-		vds_bytes_take(b, 2);
-		f->kind = VDS_TPI_VFPTR;
-		f->type = vds_bytes_u32(b);
-		f->offset = leaf == LF_VFUNCOFF ? vds_bytes_u32(b) : 0;
+		read_base(b, leaf, f);
 		break;
 	case LF_INDEX:
 		vds_bytes_take(b, 2);
@@ -107,13 +133,7 @@ static void read_field(struct vds_tpi_fields *it, uint16_t leaf,
 		break;
 	case LF_ONEMETHOD:
 	case LF_ONEMETHOD_ST:
-		attrs = vds_bytes_u16(b);
-		f->type = vds_bytes_u32(b);
-		/* An introducing virtual has its offset in the table. */
-		if (vds_bits(attrs, 2, 3) == 4 || vds_bits(attrs, 2, 3) == 6)
-			vds_bytes_take(b, 4);
-		vds_cv_string(b, leaf == LF_ONEMETHOD_ST, &f->name,
-			      &f->name_len);
+		read_method(b, leaf, f);
 		break;
 	case LF_STMEMBER:
 	case LF_METHOD:
