@@ -96,14 +96,7 @@ static struct vds_error *end(struct vds_render *render,
 	vds_str_puts(out, "graph vadose {\n\trankdir=LR;\n"
 			  "\tnode [fontname=\"monospace\"];\n"
 			  "\tedge [fontname=\"monospace\"];\n");
-	for (size_t i = 0; i < graph->num_nodes; i++) {
-		if (graph->nodes[i].chosen)
-			put_node(out, &graph->nodes[i], i);
-	}
-	for (size_t i = 0; i < graph->num_edges; i++) {
-		if (graph->edges[i].chosen)
-			put_edge(out, graph, &graph->edges[i]);
-	}
+	vds_graph_write(graph, out, put_node, put_edge);
 	put_note(out, graph);
 	vds_str_puts(out, "}\n");
 	return out->failed ? &vds_enomem : NULL;

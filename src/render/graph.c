@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Processes and sections as a graph: a view is an edge; a finding is a node
- * beside what it is about. A graph that nobody can read helps nobody: the most
- * telling sections (or the gravest findings) are drawn, up to a few dozen, and
- * what is left out is counted and said. Rows that are nodes of a tree (vadtree)
- * become that tree instead (tree.c).
+ * beside what it is about. Rows that are nodes of a tree (vadtree) become that
+ * tree instead (tree.c).
  */
 #include "render/graph.h"
 
@@ -13,17 +11,11 @@
 
 #include "base/map.h"
 #include "base/util.h"
+#include "render/graph_choose.h"
 #include "render/text.h"
 #include "render/tree.h"
 #include "row/schema.h"
 
-/* What is drawn at most. */
-#define MAX_SECTIONS 24
-#define MAX_PROCESSES 40
-#define MAX_FINDINGS 40
-#define MAX_EDGES 80
-/* Edges of one section, if there are others. */
-#define MAX_OF_SECTION 12
 /* What is remembered to choose from. */
 #define MAX_NODES ((size_t)1 << 17)
 #define MAX_KEPT ((size_t)1 << 18)
@@ -405,154 +397,6 @@ struct vds_error *vds_graph_row(const struct vds_render *render,
 	return state->nomem ? &vds_enomem : NULL;
 }
 
-static bool is_of_image(const struct state *state,
-			const struct vds_graph_edge *edge)
-{
-	return state->nodes[edge->from].kind == VDS_GRAPH_PROCESS &&
-	       state->nodes[edge->to].image;
-}
-
-/*
- * That everybody maps ntdll.dll says nothing: images are drawn if nothing else
- * was asked for.
- */
-static void leave_out_images(struct state *state)
-{
-	size_t kept = 0, images = 0;
-	for (size_t i = 0; i < state->graph.num_edges; i++)
-		images += is_of_image(state, &state->edges[i]);
-	if (images == state->graph.num_edges)
-		return;
-	for (size_t i = 0; i < state->graph.num_edges; i++) {
-		const struct vds_graph_edge e = state->edges[i];
-		if (!is_of_image(state, &e)) {
-			state->edges[kept++] = e;
-			continue;
-		}
-		state->nodes[e.from].degree--;
-		state->nodes[e.to].degree--;
-		state->graph.images++;
-	}
-	state->graph.num_edges = kept;
-}
-
-/* An edge, with what its place in the drawing depends on. */
-struct ranked {
-	int score;		/* of the section, or of the finding */
-	uint32_t hub;		/* that node */
-	uint32_t degree;	/* of the other one */
-	uint32_t edge;
-};
-
-static int compare(uint64_t a, uint64_t b)
-{
-	return a < b ? -1 : a > b;
-}
-
-/* Best first; a section's processes by how much they have to do with others. */
-static int compare_ranked(const void *pa, const void *pb)
-{
-	const struct ranked *a = pa, *b = pb;
-	if (a->score != b->score)
-		return a->score > b->score ? -1 : 1;
-	if (a->hub != b->hub)
-		return compare(a->hub, b->hub);
-	if (a->degree != b->degree)
-		return a->degree > b->degree ? -1 : 1;
-	return compare(a->edge, b->edge);
-}
-
-static struct ranked *rank(const struct state *state, size_t *ret_hubs)
-{
-	struct ranked *list = vds_malloc_array(state->graph.num_edges + 1,
-					       sizeof(*list));
-	for (size_t i = 0; list && i < state->graph.num_edges; i++) {
-		const struct vds_graph_edge *e = &state->edges[i];
-		bool finding = state->nodes[e->from].kind == VDS_GRAPH_FINDING;
-		uint32_t hub = finding ? e->from : e->to;
-		list[i] = (struct ranked){
-			.score = state->nodes[hub].score, .hub = hub,
-			.degree = finding ? 0 : state->nodes[e->from].degree,
-			.edge = (uint32_t)i};
-	}
-	if (list)
-		qsort(list, state->graph.num_edges, sizeof(*list),
-		      compare_ranked);
-	*ret_hubs = 0;
-	for (size_t i = 0; list && i < state->graph.num_edges; i++)
-		*ret_hubs += !i || list[i].hub != list[i - 1].hub;
-	return list;
-}
-
-/* Room for nodes of each kind, and for edges. */
-struct room {
-	uint32_t left[3], edges, of_section;
-};
-
-static bool take_node(struct state *state, uint32_t index, struct room *room)
-{
-	struct vds_graph_node *node = &state->nodes[index];
-	if (!node->chosen && !room->left[node->kind])
-		return false;
-	if (!node->chosen)
-		room->left[node->kind]--;
-	return node->chosen = true;
-}
-
-static bool take_edge(struct state *state, struct vds_graph_edge *edge,
-		      struct room *room)
-{
-	struct vds_graph_node *from = &state->nodes[edge->from];
-	struct vds_graph_node *to = &state->nodes[edge->to];
-	if (!room->edges || (to->kind == VDS_GRAPH_SECTION &&
-			     to->drawn >= room->of_section))
-		return false;
-	/* Both or none: no node is drawn for an edge that isn't. */
-	if ((!from->chosen && !room->left[from->kind]) ||
-	    (!to->chosen && !room->left[to->kind]))
-		return false;
-	take_node(state, edge->from, room);
-	take_node(state, edge->to, room);
-	room->edges--;
-	from->drawn++;
-	to->drawn++;
-	return edge->chosen = true;
-}
-
-/* Findings about nothing that is drawn (a hidden driver) stand alone. */
-static void take_lone_findings(struct state *state, struct room *room)
-{
-	for (size_t i = 0; i < state->graph.num_nodes; i++) {
-		if (state->nodes[i].kind == VDS_GRAPH_FINDING &&
-		    !state->nodes[i].degree)
-			take_node(state, (uint32_t)i, room);
-	}
-}
-
-static void choose(struct state *state)
-{
-	size_t num_hubs;
-	_cleanup_free_ struct ranked *list = rank(state, &num_hubs);
-	struct room room = {
-		.left = {[VDS_GRAPH_PROCESS] = MAX_PROCESSES,
-			 [VDS_GRAPH_SECTION] = MAX_SECTIONS,
-			 [VDS_GRAPH_FINDING] = MAX_FINDINGS},
-		.edges = MAX_EDGES,
-	};
-	room.of_section = (uint32_t)VDS_MAX(
-		(size_t)MAX_OF_SECTION,
-		num_hubs ? MAX_EDGES / num_hubs : (size_t)MAX_EDGES);
-	take_lone_findings(state, &room);
-	for (size_t i = 0; list && i < state->graph.num_edges; i++)
-		state->graph.cut_edges += !take_edge(
-			state, &state->edges[list[i].edge], &room);
-	for (size_t i = 0; i < state->graph.num_nodes; i++) {
-		const struct vds_graph_node *node = &state->nodes[i];
-		state->graph.cut_nodes += !node->chosen &&
-			(node->degree || node->kind == VDS_GRAPH_FINDING);
-	}
-}
-
 struct vds_tree *vds_graph_tree(const struct vds_render *render)
 {
 	const struct state *state = render->state;
@@ -562,11 +406,28 @@ struct vds_tree *vds_graph_tree(const struct vds_render *render)
 const struct vds_graph *vds_graph_end(struct vds_render *render)
 {
 	struct state *state = render->state;
-	leave_out_images(state);
-	choose(state);
+	vds_graph_choose(&state->graph, state->nodes, state->edges);
 	state->graph.nodes = state->nodes;
 	state->graph.edges = state->edges;
 	return &state->graph;
+}
+
+void vds_graph_write(const struct vds_graph *graph, struct vds_str *out,
+		     void put_node(struct vds_str *out,
+				   const struct vds_graph_node *node,
+				   size_t index),
+		     void put_edge(struct vds_str *out,
+				   const struct vds_graph *graph,
+				   const struct vds_graph_edge *edge))
+{
+	for (size_t i = 0; i < graph->num_nodes; i++) {
+		if (graph->nodes[i].chosen)
+			put_node(out, &graph->nodes[i], i);
+	}
+	for (size_t i = 0; i < graph->num_edges; i++) {
+		if (graph->edges[i].chosen)
+			put_edge(out, graph, &graph->edges[i]);
+	}
 }
 
 void vds_graph_deinit(struct vds_render *render)

@@ -66,4 +66,13 @@ struct vds_tree *vds_graph_tree(const struct vds_render *render);
 const struct vds_graph *vds_graph_end(struct vds_render *render);
 void vds_graph_deinit(struct vds_render *render);
 
+/* The nodes that are drawn, in the renderer's words, then the edges. */
+void vds_graph_write(const struct vds_graph *graph, struct vds_str *out,
+		     void put_node(struct vds_str *out,
+				   const struct vds_graph_node *node,
+				   size_t index),
+		     void put_edge(struct vds_str *out,
+				   const struct vds_graph *graph,
+				   const struct vds_graph_edge *edge));
+
 #endif

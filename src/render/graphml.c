@@ -118,14 +118,7 @@ static struct vds_error *end(struct vds_render *render,
 		       (unsigned long long)graph->alone,
 		       (unsigned long long)graph->known,
 		       (unsigned long long)graph->images);
-	for (size_t i = 0; i < graph->num_nodes; i++) {
-		if (graph->nodes[i].chosen)
-			put_node(out, &graph->nodes[i], i);
-	}
-	for (size_t i = 0; i < graph->num_edges; i++) {
-		if (graph->edges[i].chosen)
-			put_edge(out, graph, &graph->edges[i]);
-	}
+	vds_graph_write(graph, out, put_node, put_edge);
 	vds_str_puts(out, " </graph>\n</graphml>\n");
 	return out->failed ? &vds_enomem : NULL;
 }
