@@ -6,6 +6,7 @@
 #include "nt/walk.h"
 #include "testnt.h"
 #include "testprofile.h"
+#include "vadose/process.h"
 
 #define ACTIVE_HEAD (NT_BASE + 0x100)
 #define KI_HEAD (NT_BASE + 0x120)
@@ -110,6 +111,33 @@ static const struct vds_process *find(uint64_t eprocess)
 	}
 	return NULL;
 }
+
+/* A row must not be silent about what saw its process. */
+START_TEST(each_source_has_a_word_of_its_own)
+{
+	static const struct {
+		uint32_t source;
+		const char *word;
+	} all[] = {
+		{VDS_SOURCE_ACTIVE_LINKS, "active_links"},
+		{VDS_SOURCE_ACTIVE_BLINKS, "active_blinks"},
+		{VDS_SOURCE_KERNEL_LIST, "kernel_list"},
+		{VDS_SOURCE_MM_LIST, "mm_list"},
+		{VDS_SOURCE_SESSION, "session"},
+		{VDS_SOURCE_CID_TABLE, "cid_table"},
+		{VDS_SOURCE_HANDLE_TABLES, "handle_tables"},
+		{VDS_SOURCE_THREADS, "threads"},
+		{VDS_SOURCE_VIEWS, "views"},
+		{VDS_SOURCE_POOL, "pool"},
+		{VDS_SOURCE_INITIAL, "initial"},
+		{VDS_SOURCE_CRASH, "crash_dump"},
+		{VDS_SOURCE_OPEN_HANDLES, "open_handles"},
+	};
+	/* A single source takes no memory of the run. */
+	ck_assert_str_eq(vds_process_sources_str(NULL, all[_i].source),
+			 all[_i].word);
+}
+END_TEST
 
 START_TEST(the_table_is_sorted)
 {
@@ -442,6 +470,7 @@ int main(void)
 	TCase *tc = tcase_create("process");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, each_source_has_a_word_of_its_own, 0, 13);
 	tcase_add_test(tc, the_table_is_sorted);
 	tcase_add_test(tc, a_loop_forward_is_mended_from_behind);
 	tcase_add_test(tc, a_middle_that_neither_side_reaches);
