@@ -157,13 +157,14 @@ void finding_module(struct finding *f, struct vds_run *run,
 }
 
 void finding_change(struct finding *f, struct vds_run *run,
-		    const struct vds_process *process, uint64_t va,
-		    const char *kind)
+		    const struct vds_process *process,
+		    const struct vds_vad *vad, uint64_t va, const char *kind)
 {
 	/* The key columns of modified. */
 	const struct vds_value keys[] = {vds_addr(process->eprocess),
-					 vds_addr(va), vds_str(kind)};
-	add_evidence(f, run, "modified_bytes", keys, 3);
+					 vds_addr(va), vds_str(kind),
+					 vds_addr(vad->node)};
+	add_evidence(f, run, "modified_bytes", keys, 4);
 }
 
 void finding_region(struct finding *f, struct vds_run *run,

@@ -103,8 +103,8 @@ void finding_module(struct finding *f, struct vds_run *run,
 		    const struct vds_vad *vad);
 /* Evidence: the row of modified about the change whose first byte is @va. */
 void finding_change(struct finding *f, struct vds_run *run,
-		    const struct vds_process *process, uint64_t va,
-		    const char *kind);
+		    const struct vds_process *process,
+		    const struct vds_vad *vad, uint64_t va, const char *kind);
 /* Evidence: the row of malfind about a private region. */
 void finding_region(struct finding *f, struct vds_run *run,
 		    const struct vds_process *process,

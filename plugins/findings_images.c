@@ -227,7 +227,7 @@ static void add_target(struct finding *f, struct vds_run *run, struct use *u)
 	if (!find_jump(&u->view, d, first, &target))
 		return;
 	if (kind_of(&u->view, d, first) == KIND_CODE)
-		finding_change(f, run, u->view.process, u->va,
+		finding_change(f, run, u->view.process, u->vad, u->va,
 			       kind_str(KIND_HOOK));
 	if (!memory_at(&u->view, target, &why, &image))
 		return;
