@@ -336,9 +336,10 @@ static struct vds_error *read_listed(struct vds_run *run,
 {
 	struct vds_modules native, wow64;
 	*ret = (struct listed){0};
-	struct vds_error *err = vds_process_modules(run, p, &native);
+	struct vds_error *err = vds_process_module_bases(run, p, false,
+							 &native);
 	if (!err)
-		err = vds_process_modules32(run, p, &wow64);
+		err = vds_process_module_bases(run, p, true, &wow64);
 	if (err)
 		return err;
 	ret->bases = vds_alloc(run, native.count + wow64.count + 1,

@@ -45,11 +45,30 @@ static const struct flavour wow64 = {
 	vds_list_iterate32, vds_process_unicode_string32,
 };
 
+/* Members of an entry that are read. */
+enum { BASE, SIZE, ENTRY_POINT, LOAD_TIME, NAME, PATH, NUM_MEMBERS };
+
+static const char *const members[NUM_MEMBERS] = {
+	[BASE] = "DllBase",
+	[SIZE] = "SizeOfImage",
+	[ENTRY_POINT] = "EntryPoint",
+	[LOAD_TIME] = "LoadTime",
+	[NAME] = "BaseDllName",
+	[PATH] = "FullDllName",
+};
+
+/* Bytes of an entry that are read at a time, if all members lie in them. */
+#define SPAN_MAX 512
+
 struct reader {
 	struct vds_run *run;
 	const struct vds_process *process;
 	const struct flavour *flavour;
 	const struct vds_type *type;	/* of an entry */
+	struct vds_member_info members[NUM_MEMBERS];
+	bool has[NUM_MEMBERS];
+	bool bases;			/* and nothing else */
+	size_t span;			/* bytes up to the end of all numbers */
 	struct vds_map index;		/* entry -> place in list + 1 */
 	struct vds_module *list;	/* malloc'ed */
 	size_t count, cap;
@@ -76,32 +95,89 @@ static enum vds_why user_member(const struct vds_process *process, uint64_t va,
 	return why;
 }
 
-static enum vds_why user_text(struct reader *r, uint64_t va, const char *path,
-			      const char **ret)
+/* Finds the members once: there are hundreds of entries. */
+static void bind(struct reader *r)
 {
-	struct vds_member_info member;
+	r->span = 0;
+	for (size_t i = 0; i < (r->bases ? BASE + 1 : NUM_MEMBERS); i++) {
+		struct vds_member_info *m = &r->members[i];
+
+		r->has[i] = vds_type_member_find(r->type, members[i], m) &&
+			    m->size && (i >= NAME || m->size <= 8);
+		if (r->has[i] && i < NAME)
+			r->span = VDS_MAX(r->span,
+					  m->offset + (size_t)m->size);
+	}
+}
+
+/* An entry, or why its parts have to be asked for one by one. */
+struct bytes {
+	uint64_t va;
+	enum vds_why why;
+	uint8_t raw[SPAN_MAX];
+};
+
+static void read_bytes(const struct reader *r, uint64_t entry,
+		       struct bytes *ret)
+{
+	ret->va = entry;
+	ret->why = VDS_NOT_APPLICABLE;
+	if (r->span && r->span <= sizeof(ret->raw))
+		ret->why = vds_process_read(r->process, entry, ret->raw,
+					    r->span);
+}
+
+static enum vds_why number(const struct reader *r, const struct bytes *bytes,
+			   size_t which, uint64_t *ret)
+{
+	const struct vds_member_info *m = &r->members[which];
+	uint8_t raw[8];
 	uint64_t at;
 
-	if (!vds_type_member_find(r->type, path, &member))
+	if (!r->has[which])
 		return VDS_NO_FIELD;
-	if (!vds_add_u64(va, member.offset, &at))
+	if (!bytes->why) {
+		*ret = vds_le(bytes->raw + m->offset, (size_t)m->size);
+		return VDS_PRESENT;
+	}
+	if (!vds_add_u64(bytes->va, m->offset, &at))
+		return VDS_BAD_ADDRESS;
+	enum vds_why why = vds_process_read(r->process, at, raw,
+					    (size_t)m->size);
+	if (!why)
+		*ret = vds_le(raw, (size_t)m->size);
+	return why;
+}
+
+static enum vds_why text(struct reader *r, uint64_t va, size_t which,
+			 const char **ret)
+{
+	uint64_t at;
+
+	if (!r->has[which])
+		return VDS_NO_FIELD;
+	if (!vds_add_u64(va, r->members[which].offset, &at))
 		return VDS_BAD_ADDRESS;
 	return r->flavour->text(r->run, r->process, at, ret);
 }
 
 static void decode(struct reader *r, uint64_t entry, struct vds_module *m)
 {
-	const struct vds_process *p = r->process;
+	struct bytes bytes;
 
+	read_bytes(r, entry, &bytes);
 	*m = (struct vds_module){.entry = entry};
-	m->base_why = user_member(p, entry, r->type, "DllBase", &m->base);
-	m->size_why = user_member(p, entry, r->type, "SizeOfImage", &m->size);
-	m->entry_point_why =
-		user_member(p, entry, r->type, "EntryPoint", &m->entry_point);
-	m->load_time_why =
-		user_member(p, entry, r->type, "LoadTime", &m->load_time);
-	m->name_why = user_text(r, entry, "BaseDllName", &m->name);
-	m->path_why = user_text(r, entry, "FullDllName", &m->path);
+	m->base_why = number(r, &bytes, BASE, &m->base);
+	if (r->bases) {
+		m->size_why = m->entry_point_why = m->load_time_why =
+			m->name_why = m->path_why = VDS_NOT_APPLICABLE;
+		return;
+	}
+	m->size_why = number(r, &bytes, SIZE, &m->size);
+	m->entry_point_why = number(r, &bytes, ENTRY_POINT, &m->entry_point);
+	m->load_time_why = number(r, &bytes, LOAD_TIME, &m->load_time);
+	m->name_why = text(r, entry, NAME, &m->name);
+	m->path_why = text(r, entry, PATH, &m->path);
 }
 
 static struct vds_error *add(struct reader *r, uint64_t entry, uint32_t bit)
@@ -227,11 +303,14 @@ const struct vds_listed_module *vds_listed_modules(struct vds_run *run,
 
 static struct vds_error *read_modules(struct vds_run *run,
 				      const struct vds_process *process,
-				      const struct flavour *flavour,
-				      uint64_t peb, struct vds_modules *ret)
+				      bool is_wow64, bool bases,
+				      struct vds_modules *ret)
 {
+	const struct flavour *flavour = is_wow64 ? &wow64 : &native;
+	uint64_t peb = is_wow64 ? process->peb32 : process->peb;
 	struct reader r = {.run = run, .process = process, .flavour = flavour,
-			   .type = vds_type_find(run, flavour->entry)};
+			   .type = vds_type_find(run, flavour->entry),
+			   .bases = bases};
 	uint64_t ldr = 0;
 	enum vds_why why = find_ldr(&r, peb, &ldr);
 
@@ -240,6 +319,7 @@ static struct vds_error *read_modules(struct vds_run *run,
 		ret->why[i] = why;
 	if (why)
 		return NULL;
+	bind(&r);
 	struct vds_error *err = read_lists(&r, ldr, ret);
 	free(r.list);
 	vds_map_deinit(&r.index);
@@ -250,12 +330,20 @@ struct vds_error *vds_process_modules(struct vds_run *run,
 				      const struct vds_process *process,
 				      struct vds_modules *ret)
 {
-	return read_modules(run, process, &native, process->peb, ret);
+	return read_modules(run, process, false, false, ret);
 }
 
 struct vds_error *vds_process_modules32(struct vds_run *run,
 					const struct vds_process *process,
 					struct vds_modules *ret)
 {
-	return read_modules(run, process, &wow64, process->peb32, ret);
+	return read_modules(run, process, true, false, ret);
+}
+
+struct vds_error *vds_process_module_bases(struct vds_run *run,
+					   const struct vds_process *process,
+					   bool is_wow64,
+					   struct vds_modules *ret)
+{
+	return read_modules(run, process, is_wow64, true, ret);
 }

@@ -82,6 +82,15 @@ VDS_EXPORT struct vds_error *
 vds_process_modules32(struct vds_run *run, const struct vds_process *process,
 		      struct vds_modules *ret);
 
+/*
+ * One or the other, but of each module its base and its lists alone: the rest is
+ * NOT_APPLICABLE. Names are most of the work.
+ */
+VDS_EXPORT struct vds_error *
+vds_process_module_bases(struct vds_run *run,
+			 const struct vds_process *process, bool wow64,
+			 struct vds_modules *ret);
+
 #ifdef __cplusplus
 }
 #endif
