@@ -8,6 +8,9 @@
  * of _MMVIEW, and no kind: there a process of the table, or the pool tag of a VAD
  * before the links, is what tells.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/util.h"
 #include "nt/process.h"
 #include "nt/rec.h"
@@ -22,7 +25,7 @@
 struct listing {
 	struct vds_task *task;
 	uint64_t control_area;
-	struct vds_listed_view *views;
+	struct vds_listed_view *views;	/* malloc'ed */
 	size_t count, cap;
 };
 
@@ -35,14 +38,12 @@ static struct vds_listed_view *push(struct listing *list)
 {
 	if (list->count == list->cap) {
 		size_t cap = list->cap ? list->cap * 2 : 16;
-		struct vds_listed_view *views = vds_arena_calloc(
-			&list->task->arena, cap, sizeof(*views));
+		struct vds_listed_view *views =
+			reallocarray(list->views, cap, sizeof(*views));
 		if (!views) {
 			list->task->nomem = true;
 			return NULL;
 		}
-		for (size_t i = 0; i < list->count; i++)
-			views[i] = list->views[i];
 		list->views = views;
 		list->cap = cap;
 	}
@@ -161,6 +162,25 @@ static enum vds_why end_why(enum vds_list_end end)
 	return VDS_BAD_DATA;
 }
 
+/* What was listed, in the task's memory: no more than it takes. */
+static const struct vds_listed_view *keep(struct listing *list,
+					  size_t *ret_count)
+{
+	_cleanup_free_ struct vds_listed_view *views = list->views;
+	struct vds_listed_view *copy;
+	if (!list->count)
+		return NULL;
+	copy = vds_arena_alloc(&list->task->arena,
+			       list->count * sizeof(*copy));
+	if (!copy) {
+		list->task->nomem = true;
+		return NULL;
+	}
+	memcpy(copy, views, list->count * sizeof(*copy));
+	*ret_count = list->count;
+	return copy;
+}
+
 const struct vds_listed_view *
 vds_section_listed_views(const struct vds_process *process,
 			 uint64_t control_area, size_t *ret_count,
@@ -181,6 +201,5 @@ vds_section_listed_views(const struct vds_process *process,
 		.ctx = &list,
 	};
 	*ret_why = end_why(vds_list_walk(&walk));
-	*ret_count = list.count;
-	return list.views;
+	return keep(&list, ret_count);
 }
