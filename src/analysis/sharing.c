@@ -114,40 +114,41 @@ static int compare_axes(const void *pa, const void *pb)
 	return compare_u64(*(const uint64_t *)pa, *(const uint64_t *)pb);
 }
 
-/*
- * Counts the views of each axis: @count maps an axis to their number, *ret is a
- * malloc'ed, sorted list of the axes.
- */
+/* Axes in order of their first views; malloc'ed. */
+struct axes {
+	uint64_t *list;
+	size_t count, cap;
+};
+
+static bool add_axis(struct axes *axes, uint64_t axis)
+{
+	if (axes->count == axes->cap) {
+		size_t cap = axes->cap ? axes->cap * 2 : 256;
+		uint64_t *list = reallocarray(axes->list, cap, sizeof(*list));
+		if (!list)
+			return false;
+		axes->list = list;
+		axes->cap = cap;
+	}
+	axes->list[axes->count++] = axis;
+	return true;
+}
+
+/* Counts the views of each axis: @count maps an axis to their number. */
 static struct vds_error *count_axes(const struct vds_view *views, size_t num,
-				    struct vds_map *count, uint64_t **ret)
+				    struct vds_map *count, struct axes *axes)
 {
 	for (size_t i = 0; i < num; i++) {
-		uint64_t *n = vds_map_put(count, interval_of(&views[i]).axis,
-					  NULL);
-		if (!n)
+		uint64_t axis = interval_of(&views[i]).axis;
+		bool is_new;
+		uint64_t *n = vds_map_put(count, axis, &is_new);
+		if (!n || (is_new && !add_axis(axes, axis)))
 			return &vds_enomem;
 		++*n;
 	}
-	/* Axis 0 is not counted among the map's slots. */
-	uint64_t *axes = vds_malloc_array(count->count + 1, sizeof(*axes));
-	if (!axes)
-		return &vds_enomem;
-	struct vds_map seen = {0};
-	size_t k = 0;
-	for (size_t i = 0; i < num; i++) {
-		uint64_t axis = interval_of(&views[i]).axis;
-		enum vds_seen how = vds_set_add(&seen, axis);
-		if (how == VDS_SEEN_NEW)
-			axes[k++] = axis;
-		if (how == VDS_SEEN_NOMEM) {
-			vds_map_deinit(&seen);
-			free(axes);
-			return &vds_enomem;
-		}
-	}
-	vds_map_deinit(&seen);
-	qsort(axes, k, sizeof(*axes), compare_axes);
-	*ret = axes;
+	if (axes->count)
+		qsort(axes->list, axes->count, sizeof(*axes->list),
+		      compare_axes);
 	return NULL;
 }
 
@@ -159,11 +160,11 @@ static struct vds_error *sort_keys(const struct vds_view *views, size_t num,
 				   struct key *keys)
 {
 	struct vds_map start = {0};
-	_cleanup_free_ uint64_t *axes = NULL;
+	struct axes axes = {0};
 	struct vds_error *err = count_axes(views, num, &start, &axes);
 	size_t at = 0;
 	for (size_t i = 0; !err && at < num; i++) {
-		uint64_t *n = vds_map_get(&start, axes[i]);
+		uint64_t *n = vds_map_get(&start, axes.list[i]);
 		size_t here = (size_t)*n;
 		*n = at;	/* from here on: where its next key goes */
 		at += here;
@@ -174,6 +175,7 @@ static struct vds_error *sort_keys(const struct vds_view *views, size_t num,
 		keys[(*n)++] = (struct key){it, i};
 	}
 	vds_map_deinit(&start);
+	free(axes.list);
 	for (size_t i = 0; !err && i < num;) {
 		size_t end = i + 1;
 		while (end < num && keys[end].at.axis == keys[i].at.axis)
@@ -213,30 +215,47 @@ static void describe(struct vds_share_group *group,
 	}
 }
 
-/* Cuts sorted keys into groups; returns their number. */
-static size_t sweep(const struct key *keys, size_t count,
-		    struct vds_view *views, struct vds_share_group *groups)
+/* Does the next key of the order begin a group? @open: what is open so far. */
+static bool begins_group(struct interval *open, const struct interval *at,
+			 bool first)
 {
-	size_t num = 0;
+	bool begins = first || at->axis != open->axis ||
+		      at->first > open->last;
+	if (begins)
+		*open = *at;
+	open->last = VDS_MAX(open->last, at->last);
+	return begins;
+}
+
+static size_t count_groups(const struct key *keys, size_t count)
+{
 	struct interval open = {0};
+	size_t num = 0;
+	for (size_t i = 0; i < count; i++)
+		num += begins_group(&open, &keys[i].at, !i);
+	return num;
+}
+
+/* Cuts sorted keys into groups. */
+static void sweep(const struct key *keys, size_t count,
+		  struct vds_view *views, struct vds_share_group *groups)
+{
+	struct interval open = {0};
+	size_t num = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct vds_view *view = &views[keys[i].view];
 		const struct interval *at = &keys[i].at;
-		if (!num || at->axis != open.axis || at->first > open.last) {
+		if (begins_group(&open, at, !i))
 			groups[num++] = (struct vds_share_group){
 				.first_view = i,
 				.control_area = at->axis,
 				.has_pages = view->has_pages,
 				.first_page = at->first,
 			};
-			open = *at;
-		}
-		open.last = VDS_MAX(open.last, at->last);
 		groups[num - 1].last_page = open.last;
 		groups[num - 1].num_views++;
 		view->group = (uint32_t)(num - 1);
 	}
-	return num;
 }
 
 struct vds_error *vds_views_group(struct vds_arena *arena,
@@ -246,18 +265,21 @@ struct vds_error *vds_views_group(struct vds_arena *arena,
 				  struct vds_share_group **ret_groups,
 				  size_t *ret_num_groups)
 {
-	struct vds_share_group *groups =
-		vds_arena_calloc(arena, num_views + 1, sizeof(*groups));
 	struct vds_view **order =
 		vds_arena_calloc(arena, num_views + 1, sizeof(*order));
 	_cleanup_free_ struct key *keys =
 		vds_malloc_array(num_views, sizeof(*keys));
-	if (!groups || !order || !keys)
+	if (!order || !keys)
 		return &vds_enomem;
 	struct vds_error *err = sort_keys(views, num_views, keys);
 	if (err)
 		return err;
-	size_t num = sweep(keys, num_views, views, groups);
+	size_t num = count_groups(keys, num_views);
+	struct vds_share_group *groups =
+		vds_arena_calloc(arena, num + 1, sizeof(*groups));
+	if (!groups)
+		return &vds_enomem;
+	sweep(keys, num_views, views, groups);
 	for (size_t g = 0; g < num; g++) {
 		struct vds_share_group *group = &groups[g];
 		/* Within a group, people read by process. */

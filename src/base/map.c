@@ -44,12 +44,20 @@ static struct vds_map_slot *find(const struct vds_map *map, uint64_t key)
 	return &map->slots[i];
 }
 
-static bool grow(struct vds_map *map)
+static size_t num_slots(const struct vds_map *map)
 {
-	size_t old_n = map->slots ? map->mask + 1 : 0;
-	size_t n = old_n ? old_n * 2 : FIRST_SLOTS;
-	if (n < old_n)
-		return false;
+	return map->slots ? map->mask + 1 : 0;
+}
+
+/* Is it too full for one entry more than @count? */
+static bool is_full(size_t slots, size_t count)
+{
+	return count >= slots / 10 * 7 + slots % 10 * 7 / 10;
+}
+
+static bool resize(struct vds_map *map, size_t n)
+{
+	size_t old_n = num_slots(map);
 	struct vds_map_slot *old = map->slots;
 	struct vds_map_slot *slots = calloc(n, sizeof(*slots));
 	if (!slots)
@@ -62,6 +70,25 @@ static bool grow(struct vds_map *map)
 	}
 	free(old);
 	return true;
+}
+
+static bool grow(struct vds_map *map)
+{
+	size_t n = num_slots(map);
+	if (n > SIZE_MAX / 2)
+		return false;
+	return resize(map, n ? n * 2 : FIRST_SLOTS);
+}
+
+bool vds_map_reserve(struct vds_map *map, size_t count)
+{
+	size_t n = FIRST_SLOTS;
+	while (is_full(n, count)) {
+		if (n > SIZE_MAX / 2)
+			return false;
+		n *= 2;
+	}
+	return n <= num_slots(map) || resize(map, n);
 }
 
 uint64_t *vds_map_get(const struct vds_map *map, uint64_t key)
@@ -86,8 +113,7 @@ uint64_t *vds_map_put(struct vds_map *map, uint64_t key, bool *ret_new)
 		map->has_zero = true;
 		return &map->zero_value;
 	}
-	if ((!map->slots || map->count * 10 >= (map->mask + 1) * 7) &&
-	    !grow(map))
+	if (is_full(num_slots(map), map->count) && !grow(map))
 		return NULL;
 	struct vds_map_slot *slot = find(map, key);
 	*ret_new = !slot->key;

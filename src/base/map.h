@@ -23,6 +23,12 @@ void vds_map_deinit(struct vds_map *map);
 /* Forgets all entries, keeps the memory. */
 void vds_map_clear(struct vds_map *map);
 
+/*
+ * Makes room for @count entries in all, so that putting them in moves nothing;
+ * false: out of memory.
+ */
+bool vds_map_reserve(struct vds_map *map, size_t count);
+
 /* Pointer to the value of @key, valid until the next insertion, or NULL. */
 uint64_t *vds_map_get(const struct vds_map *map, uint64_t key);
 

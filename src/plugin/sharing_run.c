@@ -42,8 +42,11 @@ static struct vds_error *concatenate(struct vds_run *run, struct vds_sharing_wor
 {
 	for (size_t i = 0; i < build->num_processes; i++)
 		build->num_views += build->lists[i].count;
-	build->views = vds_alloc(run, build->num_views + 1,
-				 sizeof(*build->views));
+	size_t size;
+	if (__builtin_mul_overflow(build->num_views, sizeof(*build->views),
+				   &size))
+		return &vds_enomem;
+	build->views = vds_arena_alloc(&run->task->arena, size);
 	if (!build->views)
 		return &vds_enomem;
 	size_t n = 0;
@@ -58,45 +61,71 @@ static struct vds_error *concatenate(struct vds_run *run, struct vds_sharing_wor
 	return NULL;
 }
 
-static int compare_u64(const void *pa, const void *pb)
+/* A subsection, in the order of their first views. */
+struct numbered {
+	uint64_t address;
+	uint32_t number;
+};
+
+static int compare_numbered(const void *pa, const void *pb)
 {
-	uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
-	return a < b ? -1 : a > b;
+	const struct numbered *a = pa, *b = pb;
+	return a->address < b->address ? -1 : a->address > b->address;
 }
 
-static struct vds_error *list_subsections(struct vds_run *run,
-					  struct vds_sharing_work *build,
-					  struct vds_map *index)
+/* Numbers the subsections; each view's is in its `group` for now. */
+static struct vds_error *number_subsections(struct vds_sharing_work *build,
+					    size_t *ret_count)
 {
-	for (size_t i = 0; i < build->num_views; i++) {
-		if (!vds_map_put(index, build->views[i].subsection_address,
-				 NULL))
-			return &vds_enomem;
-	}
-	size_t max = index->count + 1;
-	build->subsections = vds_alloc(run, max, sizeof(uint64_t));
-	build->files = vds_alloc(run, max, sizeof(uint64_t));
-	build->sections = vds_alloc(run, max, sizeof(*build->sections));
-	if (!build->subsections || !build->files || !build->sections)
-		return &vds_enomem;
-	/* In order of first appearance, then sorted: no hash order leaks. */
+	_cleanup_(vds_map_deinit) struct vds_map index = {0};
 	size_t n = 0;
 	for (size_t i = 0; i < build->num_views; i++) {
-		uint64_t address = build->views[i].subsection_address;
-		uint64_t *seen = vds_map_get(index, address);
-		if (!*seen)
-			build->subsections[n++] = address;
-		*seen = 1;
+		struct vds_view *view = &build->views[i];
+		bool is_new;
+		uint64_t *number = vds_map_put(
+			&index, view->subsection_address, &is_new);
+		if (!number || n == UINT32_MAX)
+			return &vds_enomem;
+		if (is_new)
+			*number = n++;
+		view->group = (uint32_t)*number;
 	}
-	qsort(build->subsections, n, sizeof(uint64_t), compare_u64);
-	for (size_t i = 0; i < n; i++)
-		*vds_map_get(index, build->subsections[i]) = i;
+	*ret_count = n;
+	return NULL;
+}
+
+/* All subsections, sorted; each view's index of its own in its `group`. */
+static struct vds_error *list_subsections(struct vds_run *run,
+					  struct vds_sharing_work *build)
+{
+	size_t n;
+	struct vds_error *err = number_subsections(build, &n);
+	if (err)
+		return err;
+	_cleanup_free_ struct numbered *order =
+		vds_malloc_array(n + 1, sizeof(*order));
+	_cleanup_free_ uint32_t *rank = vds_malloc_array(n + 1, sizeof(*rank));
+	build->subsections = vds_alloc(run, n + 1, sizeof(uint64_t));
+	build->files = vds_alloc(run, n + 1, sizeof(uint64_t));
+	build->sections = vds_alloc(run, n + 1, sizeof(*build->sections));
+	if (!order || !rank || !build->subsections || !build->files ||
+	    !build->sections)
+		return &vds_enomem;
 	for (size_t i = 0; i < build->num_views; i++) {
 		const struct vds_view *view = &build->views[i];
-		uint64_t *file = &build->files[*vds_map_get(
-			index, view->subsection_address)];
-		if (!*file)
-			*file = view->file_object;
+		order[view->group] = (struct numbered){
+			view->subsection_address, view->group};
+	}
+	qsort(order, n, sizeof(*order), compare_numbered);
+	for (size_t i = 0; i < n; i++) {
+		build->subsections[i] = order[i].address;
+		rank[order[i].number] = (uint32_t)i;
+	}
+	for (size_t i = 0; i < build->num_views; i++) {
+		struct vds_view *view = &build->views[i];
+		view->group = rank[view->group];
+		if (!build->files[view->group])
+			build->files[view->group] = view->file_object;
 	}
 	build->num_subsections = n;
 	return NULL;
@@ -161,17 +190,14 @@ struct vds_error *vds_share_group_grade(struct vds_run *run,
 
 static struct vds_error *place(struct vds_run *run, struct vds_sharing_work *build)
 {
-	struct vds_map index = {0};
-	struct vds_error *err = list_subsections(run, build, &index);
+	struct vds_error *err = list_subsections(run, build);
 	if (!err)
 		err = vds_parallel(run, (build->num_subsections + VDS_SHARING_BATCH - 1) /
 						VDS_SHARING_BATCH, resolve, build);
 	for (size_t i = 0; !err && i < build->num_views; i++) {
 		struct vds_view *view = &build->views[i];
-		size_t k = *vds_map_get(&index, view->subsection_address);
-		vds_view_place(view, build->sections[k]);
+		vds_view_place(view, build->sections[view->group]);
 	}
-	vds_map_deinit(&index);
 	return err;
 }
 

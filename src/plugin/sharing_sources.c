@@ -393,6 +393,8 @@ static struct vds_error *reconcile(struct sources *s)
 	struct vds_sharing_work *work = s->work;
 	_cleanup_(vds_map_deinit) struct vds_map by_node = {0};
 	struct vds_error *err = NULL;
+	if (!vds_map_reserve(&by_node, work->num_views))
+		return &vds_enomem;
 	for (size_t i = 0; i < work->num_views; i++) {
 		uint64_t *at = vds_map_put(&by_node, work->views[i].node,
 					   NULL);

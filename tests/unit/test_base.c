@@ -76,6 +76,17 @@ START_TEST(map_holds_many_keys_and_zero)
 	for (uint64_t k = 1; k < 10000; k++)
 		ck_assert_uint_eq(*vds_map_get(&map, k << 12), k);
 	ck_assert_ptr_null(vds_map_get(&map, 7));
+	/* Room for more: what is there stays, and nothing moves after. */
+	ck_assert(vds_map_reserve(&map, 100000));
+	uint64_t *one = vds_map_get(&map, 1 << 12);
+	ck_assert_uint_eq(*one, 1);
+	for (uint64_t k = 0; map.count < 100000; k++)
+		*vds_map_put(&map, k << 12 | 1, NULL) = k;
+	ck_assert_ptr_eq(vds_map_get(&map, 1 << 12), one);
+	ck_assert(vds_map_reserve(&map, 10));
+	ck_assert_uint_eq(map.count, 100000);
+	ck_assert(!vds_map_reserve(&map, SIZE_MAX));
+	ck_assert_uint_eq(*vds_map_get(&map, 1 << 12), 1);
 	vds_map_clear(&map);
 	ck_assert(!vds_set_has(&map, 0));
 	ck_assert(!vds_set_has(&map, 1 << 12));
