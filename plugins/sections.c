@@ -122,6 +122,7 @@ static int compare(const void *pa, const void *pb)
 static struct vds_error *list_users(struct vds_run *run, struct context *c)
 {
 	const struct vds_sharing_options how = {
+		.physical = true,
 		.read = VDS_SOURCES_KERNEL_VIEWS | VDS_SECTION_IN_PROTOS};
 	struct vds_error *err = vds_sharing_build(run, &how, &c->sharing);
 	const struct vds_sharing *sharing = c->sharing;

@@ -36,7 +36,21 @@ def views(manifest):
     return found
 
 
+def check_views(test):
+    """Whatever control area a VAD leads to is there, and its views are counted:
+    those of physical memory too."""
+    views = collections.Counter(
+        r["section"]["control_area"]
+        for r in test.run("vadinfo", codes=(0, 3))
+        if "control_area" in r.get("section", {}))
+    counted = {r["section"]["control_area"]: r["section"]["view_count"]
+               for r in test.run("sections", "--all", codes=(0, 3))
+               if r["section"].get("view_count")}
+    test.equal("views of control areas", counted, dict(views))
+
+
 def check(test):
+    check_views(test)
     manifest = test.manifest
     rows = {r["section"]["object"]: r for r in test.run("sections")}
     first, seen = holders(manifest), views(manifest)
