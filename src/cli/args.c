@@ -138,9 +138,6 @@ static bool set(struct vds_args *args, enum id id, const char *value)
 	case ACQUIRED_AT:
 		args->acquired_at = value;
 		return true;
-	case WHERE:
-		args->where = value;
-		return true;
 	case FIELDS:
 		args->fields = value;
 		return true;
@@ -180,6 +177,8 @@ static struct vds_error *apply(struct vds_args *args,
 		return push(args, &args->pids, value);
 	case PROCESS:
 		return push(args, &args->processes, value);
+	case WHERE:
+		return push(args, &args->where, value);
 	default:
 		break;
 	}

@@ -30,7 +30,8 @@ struct vds_args {
 	const char *progress;		/* "auto", "always", "never" */
 	/* Filters over any plugin's rows. */
 	struct vds_list pids, processes;
-	const char *fields, *where, *sort;
+	struct vds_list where;		/* all of them have to hold */
+	const char *fields, *sort;
 	uint64_t limit;			/* 0 = none */
 	const char *fail_on;		/* "rows", a severity, or NULL */
 	bool hash;			/* SHA-256 of the image in run_start */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/util.h"
 #include "base/work.h"
 #include "cli/commands.h"
@@ -208,6 +209,28 @@ static struct vds_error *check_fail_on(const struct job *job)
 				job->entry->name);
 }
 
+/* Each --where is read by itself, so that a fault is counted in its own text. */
+static struct vds_error *read_where(struct job *job)
+{
+	const struct vds_list *list = &job->cli->args.where;
+	_cleanup_(vds_str_deinit) struct vds_str all = {0};
+	for (size_t i = 0; i < list->count; i++) {
+		struct vds_error *err = vds_where_parse(
+			list->items[i], &job->schema, &job->where);
+		if (err || list->count == 1)
+			return err;
+		vds_where_destroy(job->where);
+		job->where = NULL;
+		vds_str_printf(&all, "%s(%s)", i ? " and " : "",
+			       list->items[i]);
+	}
+	if (!list->count)
+		return NULL;
+	const char *text = vds_str_cstr(&all);
+	return text ? vds_where_parse(text, &job->schema, &job->where) :
+		      &vds_enomem;
+}
+
 static struct vds_error *prepare(struct job *job)
 {
 	const struct vds_args *args = &job->cli->args;
@@ -228,8 +251,8 @@ static struct vds_error *prepare(struct job *job)
 	err = check_fail_on(job);
 	if (!err && args->fields)
 		err = vds_schema_select(&job->schema, args->fields);
-	if (!err && args->where)
-		err = vds_where_parse(args->where, &job->schema, &job->where);
+	if (!err)
+		err = read_where(job);
 	if (!err && args->sort)
 		err = vds_arrange_init(&job->arrange, args->sort, &job->schema,
 				       &job->render.sink);

@@ -240,7 +240,7 @@ static bool list_options(struct vds_str *list, const struct vds_args *args,
 	char limit[VDS_NUMBER_MAX];
 	add_list(list, "pid", &args->pids);
 	add_list(list, "process", &args->processes);
-	add_text(list, "where", args->where);
+	add_list(list, "where", &args->where);
 	add_text(list, "fields", args->fields);
 	add_text(list, "sort", args->sort);
 	*vds_put_u64(limit, args->limit) = 0;

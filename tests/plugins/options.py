@@ -118,6 +118,15 @@ def check_where(image, plugin, columns, everything, chance):
         want = [r for r, v in zip(everything, values) if holds(v)]
         expect(rows(image, plugin, "--where", text) == want,
                f"{plugin} --where '{text}'")
+    # Of several, all have to hold.
+    other, more = chance.choice(columns)
+    values = [cell(r, other) for r in want]
+    text, holds = next(conditions(other, more, values, chance))
+    got = rows(image, plugin, "--where", text + " or not " + text, "--where",
+               f"{column} is present", "--where", text)
+    expect(got == rows(image, plugin, "--where",
+                       f"({text}) and {column} is present"),
+           f"{plugin} --where twice")
 
 
 def check_order(image, plugin, columns, everything, chance):
