@@ -85,6 +85,17 @@ static bool end(struct vds_list_iter *iter, enum vds_why why, const char *what)
 	return false;
 }
 
+/*
+ * Nothing lies at address 0, even where a page is mapped; and the kernel keeps
+ * its lists in its own half.
+ */
+static bool is_link(const struct vds_list_iter *iter, uint64_t va)
+{
+	return va && !(va & (iter->pointer - 1)) && va >= iter->link &&
+	       (iter->process ||
+		vds_is_kernel_pointer(iter->run->session->kernel, va, 8));
+}
+
 bool vds_list_next(struct vds_list_iter *iter, uint64_t *ret)
 {
 	uint64_t next, back;
@@ -95,7 +106,7 @@ bool vds_list_next(struct vds_list_iter *iter, uint64_t *ret)
 		return end(iter, why, "list_unreadable");
 	if (next == iter->head)
 		return end(iter, VDS_PRESENT, NULL);
-	if (next & (iter->pointer - 1) || next < iter->link)
+	if (!is_link(iter, next))
 		return end(iter, VDS_BAD_ADDRESS, "list_bad_pointer");
 	if (iter->count >= LIST_MAX ||
 	    vds_visited_add(&iter->visited, next) != VDS_SEEN_NEW)

@@ -179,6 +179,20 @@ def long_names(m):
     return ["dlllist", "ldrmodules", "findings", "vmmap", "hollow"], ()
 
 
+def null_links(m):
+    """Lists that lead to address 0, and a page there that says the same."""
+    first = m.get(m.symbol("PsLoadedModuleList"))
+    process = m.process(PID)
+    dtb = int(process["dtb"], 16)
+    ldr = m.get(int(process["peb"], 16) + m.offset("_PEB", "Ldr"), dtb)
+    m.map(0, 1)
+    m.map(0, 1, dtb)
+    m.put(first, qwords(0))
+    head = ldr + m.offset("_PEB_LDR_DATA", "InLoadOrderModuleList.Flink")
+    m.put(m.get(head, dtb), qwords(0), dtb)
+    return ["modules", "dlllist", "ldrmodules"], ("list_bad_pointer",)
+
+
 def deep_directories(m):
     """Directories in directories, 20,000 deep: the longest path has 200 KB."""
     root = m.get(m.symbol("ObpRootDirectoryObject"))
@@ -314,8 +328,8 @@ def same_prototypes(m):
             "sectiondump --name *cold.log --dump DIR", "memusage", "vadpages --pid 1200"], ()
 
 
-FORGERIES = [long_names, deep_directories, same_leaf, same_slots, twins,
-             same_pages, same_prototypes]
+FORGERIES = [long_names, null_links, deep_directories, same_leaf, same_slots,
+             twins, same_pages, same_prototypes]
 
 
 def limit():
