@@ -6,7 +6,6 @@
  * One row per edge (section x process x VAD). The correlation itself is the
  * SDK's (vadose/sharing.h), so that other plugins can build on it.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <vadose/columns.h>
@@ -15,6 +14,7 @@
 #include <vadose/sharing.h>
 
 #include "choice.h"
+#include "relatives.h"
 #include "sources.h"
 
 enum {
@@ -144,98 +144,19 @@ static const struct vds_option options[] = {
 	{"dump", VDS_OPTION_STR, VDS_OPTION_ANSWERED_BY, "DIR", NULL, "sectiondump", "write the content of each section into this folder, once; rows are its map (see: sectiondump --help)"},
 };
 
-/* A file identity and one of its control areas. */
-struct file_area {
-	uint64_t identity, control_area;
-};
-
 struct context {
 	const struct vds_sharing *sharing;
 	const struct vds_section_names *names;
-	struct file_area *areas;	/* sorted, distinct */
-	size_t num_areas;
+	struct relatives relatives;
 	const size_t *shown;	/* indexes of groups to print */
 	size_t num_shown;
 	uint32_t wanted;	/* sources whose knowledge makes rows */
 };
 
-static int compare_areas(const void *pa, const void *pb)
-{
-	const struct file_area *a = pa, *b = pb;
-	if (a->identity != b->identity)
-		return a->identity < b->identity ? -1 : 1;
-	if (a->control_area != b->control_area)
-		return a->control_area < b->control_area ? -1 : 1;
-	return 0;
-}
-
 static const struct vds_view *first_view(const struct vds_sharing *sharing,
 					 const struct vds_share_group *group)
 {
 	return sharing->views[group->first_view];
-}
-
-/* All (file identity, control area) pairs, to find data and image of a file. */
-static struct vds_error *list_areas(struct vds_run *run, struct context *c)
-{
-	const struct vds_sharing *sharing = c->sharing;
-	c->areas = vds_alloc(run, sharing->num_groups + 1, sizeof(*c->areas));
-	if (!c->areas)
-		return &vds_enomem;
-	size_t n = 0;
-	for (size_t g = 0; g < sharing->num_groups; g++) {
-		const struct vds_section *section =
-			first_view(sharing, &sharing->groups[g])->section;
-		if (section && !section->why && section->file_identity)
-			c->areas[n++] = (struct file_area){
-				section->file_identity, section->control_area};
-	}
-	qsort(c->areas, n, sizeof(*c->areas), compare_areas);
-	for (size_t i = 0; i < n; i++) {
-		if (!i || compare_areas(&c->areas[i], &c->areas[i - 1]))
-			c->areas[c->num_areas++] = c->areas[i];
-	}
-	return NULL;
-}
-
-/* Other control areas of the same file, as addresses; at most 8. */
-static struct vds_value related(struct vds_run *run, const struct context *c,
-				const struct vds_section *section)
-{
-	char *text = NULL;
-	size_t low = 0, high = c->num_areas, len = 0, count = 0;
-	if (!section || section->why || !section->file_identity)
-		return vds_absent(VDS_NOT_APPLICABLE);
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (c->areas[mid].identity < section->file_identity)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	bool more = false;
-	for (; low < c->num_areas &&
-	       c->areas[low].identity == section->file_identity; low++) {
-		if (c->areas[low].control_area == section->control_area)
-			continue;
-		if (!text)
-			text = vds_alloc(run, 8, 19);
-		more = count == 8;
-		if (!text || more)
-			break;
-		char *address = vds_sprintf(run, "0x%016llx",
-			(unsigned long long)c->areas[low].control_area);
-		if (!address)
-			break;
-		memcpy(text + len, address, 19);
-		len += 19;
-		count++;
-	}
-	if (!count)
-		return vds_absent(VDS_NOT_APPLICABLE);
-	return (struct vds_value){.kind = VDS_KIND_STRS, .s = text,
-				  .count = (uint32_t)len,
-				  .flags = more ? VDS_VALUE_TRUNCATED : 0};
 }
 
 static const char *name_of(const struct context *c,
@@ -328,7 +249,7 @@ static void fill_section(struct vds_run *run, const struct context *c,
 	fill_sources(run, c, section->control_area, v);
 	v[COL_CREATOR] = vds_or(section->creator_why,
 				vds_int(section->creator_pid));
-	v[COL_RELATED] = related(run, c, section);
+	v[COL_RELATED] = relatives_of(run, &c->relatives, section);
 }
 
 /* At most this many process ids stand in a row (output.md: bounded lines). */
@@ -527,7 +448,7 @@ static struct vds_error *run_sharedmem(struct vds_run *run,
 	if (!err)
 		err = vds_sharing_build(run, &how, &c.sharing);
 	if (!err)
-		err = list_areas(run, &c);
+		err = relatives_list(run, c.sharing, &c.relatives);
 	if (!err)
 		err = choice_list(run, c.sharing, c.names, &c.shown,
 				  &c.num_shown);
