@@ -54,7 +54,7 @@ static const struct vds_column columns[NUM_COLS] = {
 };
 
 static const struct vds_option options[] = {
-	{"what", VDS_OPTION_STR, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED, "WHAT", NULL, NULL, "pa:ADDR, a physical address; va:ADDR, a virtual one; ADDR alone: virtual if it is of the kernel's half, if --pid or --process chose whose it is, or if it lies beyond physical memory, else physical (hit.match says which); hex:BYTES; text:TEXT or any other text (as UTF-8 and as UTF-16). Bytes are found within a page"},
+	{"what", VDS_OPTION_STR, VDS_OPTION_POSITIONAL | VDS_OPTION_REQUIRED, "WHAT", NULL, NULL, "pa:ADDR, a physical address; va:ADDR, a virtual one; ADDR alone: virtual if it is of the kernel's half, if --pid or --process chose whose it is, or if it lies beyond physical memory, else physical (hit.match says which); hex:BYTES (blanks may stand between); text:TEXT or any other text (as UTF-8 and as UTF-16). Bytes may go on in the next page of physical memory: then processes count that map both pages one behind the other"},
 	{"va", VDS_OPTION_FLAG, 0, NULL, NULL, NULL, "the address is a virtual one, of each process that --pid and --process choose (as va:ADDR)"},
 	{"max-hits", VDS_OPTION_UINT, 0, "N", "1000", NULL, "look at no more than the first N places"},
 };
@@ -122,28 +122,61 @@ static struct vds_error *emit_alone(struct vds_run *run, const struct frame *f,
 }
 
 /* How many processes show it; the kernel's half is none. */
-static int64_t count_processes(const struct mappings *mappings, size_t low,
-			       size_t high, size_t num_processes)
+static int64_t count_processes(const struct mapping *m, size_t count,
+			       size_t num_processes)
 {
-	const struct mapping *m = mappings->list;
 	int64_t processes = 0;
-	for (size_t i = low; i < high; i++)
+	for (size_t i = 0; i < count; i++)
 		processes += m[i].process < num_processes &&
-			     (i == low || m[i].process != m[i - 1].process);
+			     (!i || m[i].process != m[i - 1].process);
 	return processes;
 }
 
-/* A row for each mapping [low, high); @offset: of the byte in its page. */
+static const struct mapping none;
+
+/*
+ * The mappings of frame @number; if bytes go on in the next one, those that the
+ * next frame's follow. *ret_count of them; NULL: out of memory.
+ */
+static const struct mapping *mappings_of(struct vds_run *run,
+					 const struct mappings *all,
+					 uint64_t number, bool spans,
+					 size_t *ret_count)
+{
+	size_t low = mapping_at(all, number);
+	size_t high = mapping_at(all, number + 1);
+	size_t end = spans ? mapping_at(all, number + 2) : high;
+	struct mapping *kept;
+
+	*ret_count = high - low;
+	if (!spans)
+		return all->list ? all->list + low : &none;
+	kept = vds_alloc(run, *ret_count + 1, sizeof(*kept));
+	*ret_count = 0;
+	/* Both are in order of process and address. */
+	for (size_t next = high; kept && low < high; low++) {
+		const struct mapping *m = &all->list[low];
+		while (next < end &&
+		       (all->list[next].process < m->process ||
+			(all->list[next].process == m->process &&
+			 all->list[next].va < m->va + PAGE_MASK + 1)))
+			next++;
+		if (next < end && all->list[next].process == m->process &&
+		    all->list[next].va == m->va + PAGE_MASK + 1)
+			kept[(*ret_count)++] = *m;
+	}
+	return kept;
+}
+
+/* A row for each mapping; @offset: of the byte in its page. */
 static struct vds_error *emit_mappings(struct vds_run *run,
-				       const struct mappings *mappings,
-				       size_t low, size_t high,
+				       const struct mapping *m, size_t count,
 				       uint64_t offset, struct vds_value *v)
 {
 	static const char *const rights[] = {"r--", "rw-", "r-x", "rwx"};
 	size_t num_processes = vds_num_processes(run);
 
-	for (; low < high; low++) {
-		const struct mapping *m = &mappings->list[low];
+	for (; count; count--, m++) {
 		if (m->process < num_processes)
 			fill_process(run, m->process, v);
 		else
@@ -167,15 +200,15 @@ static struct vds_error *emit_mappings(struct vds_run *run,
  * Does a process that --pid and --process leave in map it? A virtual address was
  * taken in those alone.
  */
-static bool is_chosen(struct vds_run *run, const struct mappings *mappings,
-		      const struct frame *f, const struct hit *hit)
+static bool is_chosen(struct vds_run *run, const struct mapping *m,
+		      size_t count, const struct frame *f,
+		      const struct hit *hit)
 {
-	size_t high = mapping_at(mappings, f->number + 1);
 	if (hit->match == MATCH_VIRTUAL || !choice_of_processes(run))
 		return true;
-	for (size_t i = mapping_at(mappings, f->number); i < high; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct vds_process *p =
-			vds_process_at(run, mappings->list[i].process);
+			vds_process_at(run, m[i].process);
 		if (p && p->selected)
 			return true;
 	}
@@ -193,22 +226,25 @@ static struct vds_error *emit_hit(struct vds_run *run,
 	const struct frame *f = &frames->list[frame_at(frames, hit->pa >> 12)];
 	const struct vds_process *any = vds_process_at(run, 0);
 	struct vds_value v[NUM_COLS] = {0};
-	size_t low = mapping_at(mappings, f->number);
-	size_t high = mapping_at(mappings, f->number + 1);
-	if (!is_chosen(run, mappings, f, hit))
+	size_t count;
+	const struct mapping *m = mappings_of(run, mappings, f->number,
+					      hit->spans, &count);
+	if (!m)
+		return &vds_enomem;
+	if (!is_chosen(run, m, count, f, hit))
 		return NULL;
 	v[COL_PA] = vds_addr(hit->pa);
 	v[COL_MATCH] = vds_str(match_words[hit->match]);
-	v[COL_PROCESSES] = vds_int(count_processes(mappings, low, high,
-						   vds_num_processes(run)));
+	v[COL_PROCESSES] = vds_int(
+		count_processes(m, count, vds_num_processes(run)));
 	if (!vds_physical_has(run, hit->pa))
 		v[COL_STATE] = vds_str(
 			vds_page_state_str(VDS_PAGE_OUT_OF_IMAGE));
 	if (any && f->known)
 		fill_owner(any, f, v);
-	if (low == high)
+	if (!count)
 		return emit_alone(run, f, hit->pa, v);
-	return emit_mappings(run, mappings, low, high, hit->pa & PAGE_MASK, v);
+	return emit_mappings(run, m, count, hit->pa & PAGE_MASK, v);
 }
 
 /* What isn't in memory: why, and of a section's page, who would see it. */
@@ -218,8 +254,9 @@ static struct vds_error *emit_absent(struct vds_run *run,
 {
 	const struct vds_process *any = vds_process_at(run, 0);
 	struct vds_value v[NUM_COLS] = {0};
-	size_t low = mapping_at(mappings, ABSENT_FRAME(index));
-	size_t high = mapping_at(mappings, ABSENT_FRAME(index + 1));
+	size_t count;
+	const struct mapping *m = mappings_of(
+		run, mappings, ABSENT_FRAME(index), false, &count);
 	v[COL_PA] = vds_absent(a->why);
 	v[COL_MATCH] = vds_str(match_words[MATCH_VIRTUAL]);
 	v[COL_STATE] = vds_str(a->state);
@@ -229,11 +266,10 @@ static struct vds_error *emit_absent(struct vds_run *run,
 	}
 	if (a->has_page)
 		v[COL_PAGE] = vds_int((int64_t)a->page);
-	if (low != high) {
-		v[COL_PROCESSES] = vds_int(count_processes(
-			mappings, low, high, vds_num_processes(run)));
-		return emit_mappings(run, mappings, low, high,
-				     a->va & PAGE_MASK, v);
+	if (count) {
+		v[COL_PROCESSES] = vds_int(
+			count_processes(m, count, vds_num_processes(run)));
+		return emit_mappings(run, m, count, a->va & PAGE_MASK, v);
 	}
 	v[COL_VA] = vds_addr(a->va);
 	v[COL_HOW] = vds_str("none");

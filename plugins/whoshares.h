@@ -29,6 +29,7 @@ enum match {
 struct hit {
 	uint64_t pa;
 	enum match match;
+	bool spans;		/* it goes on in the next page */
 };
 
 /* What was asked for and has no bytes in the image. */

@@ -14,6 +14,8 @@
 /* Read at once; on the stack, since a run's memory stays until the end. */
 #define WINDOW (256u * 1024)
 #define MAX_PATTERN 1024u
+/* What is kept of the page before: one byte less than the longest pattern. */
+#define TAIL (2 * MAX_PATTERN)
 
 struct needle {
 	enum match match;
@@ -33,8 +35,8 @@ struct context {
 	struct hits *piece_hits;
 };
 
-bool push_hit(struct vds_run *run, struct hits *hits, uint64_t pa,
-	      enum match match)
+static bool push(struct vds_run *run, struct hits *hits,
+		 const struct hit *hit)
 {
 	if (hits->count == hits->cap) {
 		size_t cap = hits->cap ? hits->cap * 2 : 16;
@@ -46,8 +48,14 @@ bool push_hit(struct vds_run *run, struct hits *hits, uint64_t pa,
 		hits->list = list;
 		hits->cap = cap;
 	}
-	hits->list[hits->count++] = (struct hit){.pa = pa, .match = match};
+	hits->list[hits->count++] = *hit;
 	return true;
+}
+
+bool push_hit(struct vds_run *run, struct hits *hits, uint64_t pa,
+	      enum match match)
+{
+	return push(run, hits, &(struct hit){.pa = pa, .match = match});
 }
 
 bool push_absent(struct vds_run *run, struct hits *hits,
@@ -132,9 +140,57 @@ static void find_rare(struct context *c)
 }
 
 /*
- * Bytes that go on in the next page are not found: pages that follow each other
- * in physical memory seldom do so anywhere else.
+ * Bytes that begin before @pa, where a page begins, and end behind it; @tail are
+ * the last bytes of the page before it.
  */
+static struct vds_error *search_border(struct vds_run *run,
+				       const struct context *c,
+				       struct hits *hits, const uint8_t *tail,
+				       const uint8_t *page, uint64_t pa)
+{
+	uint8_t both[4 * MAX_PATTERN];
+	size_t longest = c->needles[c->num_needles - 1].len - 1;
+	/* Mostly the rarest byte is on neither side. */
+	if (!longest || (!memchr(tail + TAIL - longest, c->rare, longest) &&
+			 !memchr(page, c->rare, longest)))
+		return NULL;
+	for (size_t i = 0; i < c->num_needles; i++) {
+		const struct needle *needle = &c->needles[i];
+		size_t half = needle->len - 1;
+		const uint8_t *p = both, *end = both + 2 * half;
+		memcpy(both, tail + TAIL - half, half);
+		memcpy(both + half, page, half);
+		for (; (p = memmem(p, (size_t)(end - p), needle->bytes,
+				   needle->len)); p++) {
+			if (!push(run, hits, &(struct hit){
+				.pa = pa - half + (uint64_t)(p - both),
+				.match = needle->match, .spans = true}))
+				return &vds_enomem;
+		}
+	}
+	return NULL;
+}
+
+/* The same where the next page isn't scanned: it may be known to be zero. */
+static struct vds_error *search_end(struct vds_run *run,
+				    const struct context *c,
+				    struct hits *hits, const uint8_t *tail,
+				    uint64_t pa)
+{
+	uint8_t head[TAIL];
+	if (!pa || vds_physical_read(run, pa, head, sizeof(head)))
+		return NULL;
+	return search_border(run, c, hits, tail, head, pa);
+}
+
+/* Does the scan go on at @pa? */
+static bool goes_on(struct vds_run *run, uint64_t pa)
+{
+	uint8_t page[PAGE];
+	uint64_t next = pa;
+	return vds_physical_scan(run, &next, page, sizeof(page)) && next == pa;
+}
+
 static struct vds_error *search_page(struct vds_run *run,
 				     const struct context *c,
 				     struct hits *hits, const uint8_t *page,
@@ -179,7 +235,8 @@ static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 {
 	const struct context *c = ctx;
 	uint64_t pa = c->pieces[index], end = pa + PIECE;
-	uint8_t window[WINDOW];
+	uint8_t window[WINDOW], tail[TAIL];
+	uint64_t tail_end = 0;	/* where the page behind the tail begins */
 	struct hits *hits = &c->piece_hits[index];
 	struct vds_error *err = NULL;
 	bool common = c->num_needles == 1 &&
@@ -194,11 +251,33 @@ static struct vds_error *search(struct vds_run *run, size_t index, void *ctx)
 						sizeof(window));
 		if (!have)
 			break;
+		if (tail_end && tail_end != pa)
+			err = search_end(run, c, hits, tail, tail_end);
+		/* The page before the first one is another window's. */
+		bool joined = pa && (tail_end == pa ||
+				     !vds_physical_read(run, pa - TAIL, tail,
+							TAIL));
 		for (size_t i = 0; !err && i + PAGE <= have && pa + i < end &&
-				   hits->count <= c->max_hits; i += PAGE)
-			err = look(run, c, hits, window + i, pa + i);
+				   hits->count <= c->max_hits; i += PAGE) {
+			if (i || joined)
+				err = search_border(run, c, hits,
+						    i ? window + i - TAIL :
+							tail,
+						    window + i, pa + i);
+			if (!err)
+				err = look(run, c, hits, window + i, pa + i);
+		}
 		pa += have;
+		if (have < TAIL) {
+			tail_end = 0;
+			continue;
+		}
+		memcpy(tail, window + have - TAIL, TAIL);
+		tail_end = pa;
 	}
+	/* Where it goes on, that is the next piece's to look at. */
+	if (!err && tail_end && !goes_on(run, tail_end))
+		err = search_end(run, c, hits, tail, tail_end);
 	return err;
 }
 
@@ -217,8 +296,7 @@ static struct vds_error *search_all(struct vds_run *run, struct context *c)
 	for (size_t i = 0; !err && i < count; i++) {
 		const struct hits *found = &c->piece_hits[i];
 		for (size_t k = 0; k < found->count; k++) {
-			if (!push_hit(run, &c->hits, found->list[k].pa,
-				      found->list[k].match))
+			if (!push(run, &c->hits, &found->list[k]))
 				return &vds_enomem;
 		}
 	}
@@ -227,19 +305,22 @@ static struct vds_error *search_all(struct vds_run *run, struct context *c)
 
 static bool parse_hex(const char *text, struct needle *needle)
 {
-	size_t n = strlen(text);
-	if (!n || n % 2 || n / 2 > MAX_PATTERN)
-		return false;
-	for (size_t i = 0; i < n; i += 2) {
-		char digits[3] = {text[i], text[i + 1], 0};
-		if (!isxdigit((unsigned char)digits[0]) ||
-		    !isxdigit((unsigned char)digits[1]))
-			return false;
-		needle->bytes[i / 2] = (uint8_t)strtoul(digits, NULL, 16);
-	}
-	needle->len = n / 2;
 	needle->match = MATCH_BYTES;
-	return true;
+	while (*text) {
+		char digits[3] = {text[0], text[1], 0};
+		if (needle->len && *text == ' ') {
+			text++;
+			continue;
+		}
+		if (!isxdigit((unsigned char)digits[0]) ||
+		    !isxdigit((unsigned char)digits[1]) ||
+		    needle->len == MAX_PATTERN)
+			return false;
+		needle->bytes[needle->len++] =
+			(uint8_t)strtoul(digits, NULL, 16);
+		text += 2;
+	}
+	return needle->len;
 }
 
 /* As it stands, and with each byte widened if all are ASCII. */

@@ -26,6 +26,23 @@ struct context {
 	struct mappings all;
 };
 
+/* Adds the frame, unless it is the last one or the one before. */
+static void add_frame(struct vds_run *run, const struct vds_process *any,
+		      const struct vds_pfn_index *index, uint64_t number,
+		      struct frames *frames)
+{
+	struct frame *f = &frames->list[frames->count];
+	for (size_t i = frames->count; i-- > 0 && frames->count - i <= 2;) {
+		if (frames->list[i].number == number)
+			return;
+	}
+	*f = (struct frame){.number = number};
+	f->known = !vds_pfn_at(any, number, &f->pfn);
+	if (f->known)
+		vds_pfn_owner(run, index, &f->pfn, &f->owner);
+	frames->count++;
+}
+
 struct vds_error *list_frames(struct vds_run *run, const struct hits *hits,
 			      struct frames *ret)
 {
@@ -35,19 +52,15 @@ struct vds_error *list_frames(struct vds_run *run, const struct hits *hits,
 	if (err)
 		return err;
 	*ret = (struct frames){
-		.list = vds_alloc(run, hits->count + 1, sizeof(*ret->list))};
+		.list = vds_alloc(run, 2 * hits->count + 1,
+				  sizeof(*ret->list))};
 	if (!ret->list || !any)
 		return &vds_enomem;
 	for (size_t i = 0; i < hits->count; i++) {
 		uint64_t number = hits->list[i].pa >> 12;
-		struct frame *f = &ret->list[ret->count];
-		if (ret->count && f[-1].number == number)
-			continue;
-		*f = (struct frame){.number = number};
-		f->known = !vds_pfn_at(any, number, &f->pfn);
-		if (f->known)
-			vds_pfn_owner(run, index, &f->pfn, &f->owner);
-		ret->count++;
+		uint64_t last = number + hits->list[i].spans;
+		for (; number <= last; number++)
+			add_frame(run, any, index, number, ret);
 	}
 	return NULL;
 }

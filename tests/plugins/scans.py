@@ -54,13 +54,12 @@ def plant(path):
 
 
 def every(data, needles):
-    """(address, kind) of each place within one page."""
+    """(address, kind) of each place."""
     found = []
     for kind, needle in needles:
         at = data.find(needle)
         while at >= 0:
-            if at // PAGE == (at + len(needle) - 1) // PAGE:
-                found.append((at, kind))
+            found.append((at, kind))
             at = data.find(needle, at + 1)
     order = ["address", "text", "utf-16", "bytes"]
     return sorted(found, key=lambda f: (f[0], order.index(f[1])))
