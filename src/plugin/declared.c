@@ -49,6 +49,22 @@ static bool is_line(const char *text)
 	return true;
 }
 
+/* A path of the Elastic Common Schema, with room for what goes around it. */
+static bool is_ecs_path(const char *path)
+{
+	size_t depth = 1;
+	if (*path == '.' || !*path || path[strlen(path) - 1] == '.' ||
+	    strstr(path, ".."))
+		return false;
+	for (; *path; path++) {
+		if (*path == '.')
+			depth++;
+		else if (!vds_is_plugin_name(path, 1))
+			return false;
+	}
+	return depth < VDS_MAX_DEPTH;
+}
+
 static bool is_record(const char *record)
 {
 	for (size_t i = 0; i < VDS_ARRAY_SIZE(envelope_records); i++) {
@@ -143,6 +159,9 @@ static struct vds_error *column_fault(const struct vds_plugin *plugin)
 		else if (!is_line(column->title) || !is_line(column->unit) ||
 			 !is_line(column->doc) || !is_line(column->ecs))
 			fault = "what is said of it isn't one line of text";
+		else if (column->ecs && !is_ecs_path(column->ecs))
+			fault = "its ECS path isn't [a-z0-9_]+ separated by "
+				"dots";
 		if (fault)
 			return vds_error_create(VDS_ERROR_PLUGIN,
 						"column '%s': %s",

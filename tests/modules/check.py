@@ -45,6 +45,7 @@ REFUSALS = {
     "probe_rewritten": ("isn't the one in its file", "const"),
     "probe_cut": ("says of another column that it was cut", "columns"),
     "probe_cells": ("flags that this ABI doesn't know", "columns"),
+    "probe_ecs": ("'process.pid': its ECS path isn't", "columns"),
     "probe_version": ("version or summary lacks", "correct"),
     "convert": ("a command of vadose has this name", "rename"),
     "folder": ("neither a file nor", "that can be read"),

@@ -31,6 +31,7 @@
 #define CUT_MARK 20
 #define COLUMN_FLAGS 21
 #define NO_VERSION 22
+#define BAD_ECS 23
 
 enum { COL_PID, COL_NAME, NUM_COLS };
 
@@ -51,7 +52,8 @@ static const struct old_column columns[NUM_COLS] = {
 #else
 static const struct vds_column columns[NUM_COLS] = {
 	[COL_PID] = {.name = "process.pid", .kind = VDS_KIND_INT,
-		     .flags = VDS_COLUMN_KEY},
+		     .flags = VDS_COLUMN_KEY,
+		     .ecs = FLAW == BAD_ECS ? "process..pid" : "process.pid"},
 	[COL_NAME] = {.name = FLAW == BAD_COLUMN ? "Process.Name" :
 			      FLAW == CUT_MARK ? "process.pid_truncated" :
 						 "process.name",
