@@ -23,6 +23,7 @@ enum {
 	ENTRY,
 	HANDLE_COUNT,
 	POINTER_COUNT,
+	SECTION_FILE,
 	NUM_COLUMNS
 };
 
@@ -64,6 +65,8 @@ static const struct vds_column columns[] = {
 			   VDS_COLUMN_WIDE, "Pointers", NULL,
 			   "how many pointers do, as its header counts; since "
 			   "8.1 with those that handles hold in reserve", NULL},
+	[SECTION_FILE] = {"handle.file", VDS_KIND_STR, VDS_COLUMN_WIDE, "File",
+			  NULL, "of sections: the file that backs it", NULL},
 };
 
 static const struct vds_option options[] = {
@@ -153,6 +156,8 @@ static bool emit(void *ctx, const struct vds_open_handle *handle)
 		[TARGET_PID] = vds_or(handle->pid_why, vds_int(handle->pid)),
 		[TARGET_TID] = vds_or(handle->tid_why, vds_int(handle->tid)),
 		[ENTRY] = vds_addr(handle->entry),
+		[SECTION_FILE] = vds_or(handle->file_why,
+					vds_str(handle->file)),
 	};
 	fill_counts(c->run, handle->object, row);
 	c->err = vds_emit(c->run, row);

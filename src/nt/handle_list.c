@@ -11,13 +11,16 @@
 #include "nt/object.h"
 #include "nt/process.h"
 #include "nt/rec.h"
+#include "nt/section_object.h"
 #include "nt/sid.h"
 #include "nt/walk.h"
+#include "vadose/section.h"
 
 #define NUM_TYPES 256
 
 struct listing {
 	struct vds_task *task;
+	const struct vds_process *process;	/* whose handles these are */
 	struct vds_object_types types;
 	/* Names of the types met so far, by index. */
 	struct {
@@ -107,6 +110,25 @@ static void fill_file(struct listing *l, struct vds_open_handle *handle)
 	handle->name_why = file.why ? file.why : file.name_why;
 }
 
+/* A section without a name is told by its file. */
+static void fill_section(struct listing *l, struct vds_open_handle *handle)
+{
+	struct vds_section_object object = {0};
+	const struct vds_section *section;
+
+	handle->name_why = vds_object_path(l->task, handle->object,
+					   &handle->name);
+	vds_section_object_read(l->task, handle->object, &object);
+	handle->file_why = object.control_area_why;
+	if (handle->file_why)
+		return;
+	section = vds_section_at(l->process, object.control_area);
+	handle->file_why = !section ? VDS_BAD_DATA :
+			   section->why ? section->why :
+					  section->file_name_why;
+	handle->file = handle->file_why ? NULL : section->file_name;
+}
+
 static void fill_name(struct listing *l, struct vds_open_handle *handle)
 {
 	const char *type = handle->type ? handle->type : "";
@@ -123,6 +145,8 @@ static void fill_name(struct listing *l, struct vds_open_handle *handle)
 	} else if (!strcmp(type, "Token")) {
 		handle->name_why = vds_token_user(l->task, handle->object,
 						  &handle->name);
+	} else if (!strcmp(type, "Section")) {
+		fill_section(l, handle);
 	} else {
 		handle->name_why = vds_object_path(l->task, handle->object,
 						   &handle->name);
@@ -143,6 +167,7 @@ static bool visit_entry(void *ctx, const struct vds_handle *entry)
 		.entry = entry->entry,
 		.pid_why = VDS_NOT_APPLICABLE,
 		.tid_why = VDS_NOT_APPLICABLE,
+		.file_why = VDS_NOT_APPLICABLE,
 	};
 
 	why = vds_object_header_read(l->task, handle.object, &header);
@@ -160,7 +185,8 @@ void vds_process_handles(const struct vds_process *process,
 				       const struct vds_open_handle *handle),
 			 void *ctx)
 {
-	struct listing l = {.task = process->task, .visit = visit, .ctx = ctx};
+	struct listing l = {.task = process->task, .process = process,
+			    .visit = visit, .ctx = ctx};
 
 	if (!process->object_table)
 		return;

@@ -35,6 +35,9 @@ struct vds_open_handle {
 	uint32_t pid, tid;
 	enum vds_why pid_why, tid_why;
 	uint64_t entry;		/* address of the HANDLE_TABLE_ENTRY */
+	/* Of handles to a section: the file that backs it; NULL: see file_why. */
+	const char *file;
+	enum vds_why file_why;
 };
 
 /*
