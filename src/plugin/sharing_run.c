@@ -38,7 +38,8 @@ static struct vds_error *collect(struct vds_run *run, size_t index, void *ctx)
 				 build->see ? show : NULL, &onlooker);
 }
 
-static struct vds_error *concatenate(struct vds_run *run, struct vds_sharing_work *build)
+static struct vds_error *concatenate(struct vds_run *run,
+				     struct vds_sharing_work *build)
 {
 	for (size_t i = 0; i < build->num_processes; i++)
 		build->num_views += build->lists[i].count;
@@ -137,7 +138,8 @@ static struct vds_error *resolve(struct vds_run *run, size_t index, void *ctx)
 	const struct vds_process *process = vds_process_at(run, 0);
 	if (!process)
 		return &vds_enomem;
-	size_t end = VDS_MIN((index + 1) * VDS_SHARING_BATCH, build->num_subsections);
+	size_t end = VDS_MIN((index + 1) * VDS_SHARING_BATCH,
+			     build->num_subsections);
 	for (size_t i = index * VDS_SHARING_BATCH; i < end; i++) {
 		struct vds_vad vad = {.has_section = true,
 				      .subsection = build->subsections[i],
@@ -157,7 +159,7 @@ struct graded {
 	struct vds_sharing sharing;
 	struct vds_view **order;
 	struct vds_share_group *groups;
-	size_t min_views;	/* that a group has which is graded, at least 2 */
+	size_t min_views;	/* of a group that is graded, at least 2 */
 	uint64_t cost;		/* of grading them all */
 };
 
@@ -188,12 +190,15 @@ struct vds_error *vds_share_group_grade(struct vds_run *run,
 	return grade(run, group, (void *)sharing);
 }
 
-static struct vds_error *place(struct vds_run *run, struct vds_sharing_work *build)
+static struct vds_error *place(struct vds_run *run,
+			       struct vds_sharing_work *build)
 {
 	struct vds_error *err = list_subsections(run, build);
 	if (!err)
-		err = vds_parallel(run, (build->num_subsections + VDS_SHARING_BATCH - 1) /
-						VDS_SHARING_BATCH, resolve, build);
+		err = vds_parallel(run, (build->num_subsections +
+					 VDS_SHARING_BATCH - 1) /
+						VDS_SHARING_BATCH,
+				   resolve, build);
 	for (size_t i = 0; !err && i < build->num_views; i++) {
 		struct vds_view *view = &build->views[i];
 		vds_view_place(view, build->sections[view->group]);
