@@ -3,6 +3,7 @@
 #include "vadose/run.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,13 @@ struct vds_error *vds_emit(struct vds_run *run, const struct vds_value *values)
 	return err;
 }
 
+/* Kinds are words of the record, and nothing that commands a terminal. */
+static bool is_kind(const char *kind)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+	return kind && *kind && !kind[strspn(kind, allowed)];
+}
+
 void vds_run_note(struct vds_run *run, const char *kind, uint64_t object,
 		  const char *format, ...)
 {
@@ -41,7 +49,8 @@ void vds_run_note(struct vds_run *run, const char *kind, uint64_t object,
 	va_start(ap, format);
 	vsnprintf(message, sizeof(message), format, ap);
 	va_end(ap);
-	vds_note(&run->task->notes, kind, object, "%s", message);
+	vds_note(&run->task->notes, is_kind(kind) ? kind : "unnamed", object,
+		 "%s", message);
 }
 
 void *vds_alloc(struct vds_run *run, size_t count, size_t size)
@@ -201,6 +210,7 @@ struct parallel {
 	size_t window, count;
 	struct vds_task *tasks;		/* one per worker */
 	struct vds_turns turns;
+	atomic_bool failed;		/* an error of vds_emit() in a piece */
 };
 
 static struct vds_error *parallel_run(void *ctx, size_t index,
@@ -230,6 +240,8 @@ static struct vds_error *parallel_run(void *ctx, size_t index,
 				       "plugin %s: work threw away an error of "
 				       "vds_emit(); return it",
 				       run->session->plugin->name);
+	if (run->failed)
+		all->failed = true;
 	all->notes[index % all->window] = run->task->notes;
 	run->task->notes = (struct vds_notes){0};
 	if (err)
@@ -318,6 +330,9 @@ vds_parallel(struct vds_run *run, size_t count,
 	};
 	if (!err)
 		err = vds_work_run(&pool);
+	/* Who throws this error away is told so, as with vds_emit()'s own. */
+	if (all.failed)
+		run->failed = true;
 	parallel_deinit(&all);
 	return err;
 }

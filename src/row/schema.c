@@ -321,9 +321,10 @@ enum vds_absence vds_absence_of(enum vds_why why)
 		return VDS_ABSENCE_NOT_IN_PROFILE;
 	case VDS_PRESENT:
 	case VDS_NOT_APPLICABLE:
-		break;
+		return VDS_ABSENCE_NONE;
 	}
-	return VDS_ABSENCE_NONE;
+	/* No reason that we know of: then neither is the value sound. */
+	return VDS_ABSENCE_INVALID;
 }
 
 /* FILETIME of 9999-12-31T23:59:59.9999999Z: RFC 3339 years have four digits. */

@@ -75,6 +75,35 @@ static struct vds_error *run_careless(struct vds_run *run,
 	return NULL;
 }
 
+static struct vds_error *careless_piece(struct vds_run *run, size_t index,
+					void *ctx)
+{
+	(void)ctx;
+	return vds_emit(run, (struct vds_value[NUM_COLUMNS]){
+				     [PID] = index == 3 ? vds_str("x") :
+							  vds_int(1)});
+}
+
+/* Its pieces return their errors; it doesn't return theirs. */
+static struct vds_error *run_careless_of_pieces(struct vds_run *run,
+						const struct vds_process *p)
+{
+	(void)p;
+	vds_error_destroy(vds_parallel(run, 7, careless_piece, NULL));
+	return NULL;
+}
+
+static struct vds_error *run_odd(struct vds_run *run,
+				 const struct vds_process *process)
+{
+	(void)process;
+	vds_run_note(run, NULL, 1, "no kind");
+	vds_run_note(run, "\033[31m", 2, "no word");
+	return vds_emit(run, (struct vds_value[NUM_COLUMNS]){
+				     [PID] = vds_int(1),
+				     [START] = vds_absent((enum vds_why)200)});
+}
+
 static struct vds_error *run_failing(struct vds_run *run,
 				     const struct vds_process *process)
 {
@@ -313,14 +342,30 @@ END_TEST
 
 START_TEST(thrown_away_errors_are_refused)
 {
-	const struct vds_plugin plugin = plugin_of(VDS_PER_PROCESS,
-						   run_careless);
+	const struct vds_plugin plugin =
+		_i ? plugin_of(VDS_ONCE, run_careless_of_pieces) :
+		     plugin_of(VDS_PER_PROCESS, run_careless);
 	struct vds_error *err;
 	free(run_with(&plugin, "ndjson", 2, 0, NULL, &err));
 	ck_assert_ptr_nonnull(err);
 	ck_assert_int_eq(err->code, VDS_ERROR_PLUGIN);
 	ck_assert_ptr_nonnull(strstr(err->message, "threw away"));
 	vds_error_destroy(err);
+}
+END_TEST
+
+START_TEST(odd_notes_and_reasons_are_said)
+{
+	const struct vds_plugin plugin = plugin_of(VDS_ONCE, run_odd);
+	struct vds_error *err;
+	char *text = run_with(&plugin, "ndjson", 1, 0, NULL, &err);
+	ck_assert_ptr_null(err);
+	ck_assert_uint_eq(num_notes, 2);
+	ck_assert_uint_eq(tally.absences.invalid, 1);
+	ck_assert_ptr_nonnull(strstr(text, "\"unnamed\""));
+	ck_assert_ptr_nonnull(strstr(text, "\"invalid\":[\"vad.start\"]"));
+	ck_assert_ptr_null(strstr(text, "[31m"));
+	free(text);
 }
 END_TEST
 
@@ -354,7 +399,8 @@ int main(void)
 	tcase_add_loop_test(tc, a_failing_run_hands_out_what_it_found, 0, 2);
 	tcase_add_loop_test(tc, limit_is_exact, 0, 2);
 	tcase_add_test(tc, selection);
-	tcase_add_test(tc, thrown_away_errors_are_refused);
+	tcase_add_loop_test(tc, thrown_away_errors_are_refused, 0, 2);
+	tcase_add_test(tc, odd_notes_and_reasons_are_said);
 	tcase_add_test(tc, errors_keep_what_came_before);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);

@@ -24,7 +24,8 @@ VDS_EXPORT struct vds_error *vds_emit(struct vds_run *run,
 
 /*
  * Notes that evidence contradicts itself: once per @kind ([a-z0-9_]+, static)
- * and @object (address or 0). The run ends as "partial".
+ * and @object (address or 0). The run ends as "partial". Another kind is noted
+ * as "unnamed".
  */
 VDS_EXPORT void vds_run_note(struct vds_run *run, const char *kind,
 			     uint64_t object, const char *format, ...)
