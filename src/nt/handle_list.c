@@ -64,6 +64,29 @@ static void name_type(struct listing *l, const struct vds_object_header *header,
 	handle->type = handle->type_why ? NULL : l->names[index].name;
 }
 
+/* EPROCESS.ImageFileName, of a process that no list or table led to. */
+static void fill_short_name(struct listing *l, struct vds_open_handle *handle)
+{
+	const struct vds_field *name =
+		vds_kf(l->task->kernel, EPROCESS_IMAGE_FILE_NAME);
+	char text[32] = "";
+	size_t len = 0;
+
+	handle->name_why = !name->present || name->size >= sizeof(text) ?
+		VDS_NO_FIELD :
+		vds_task_read(l->task, handle->object + name->offset, text,
+			      name->size);
+	while (!handle->name_why && text[len] >= ' ' && text[len] <= '~')
+		len++;
+	if (!handle->name_why && (!len || text[len]))
+		handle->name_why = VDS_BAD_DATA;
+	if (handle->name_why)
+		return;
+	handle->name = vds_arena_printf(&l->task->arena, "%s", text);
+	if (!handle->name)
+		l->task->nomem = true;
+}
+
 static void fill_process(struct listing *l, struct vds_open_handle *handle)
 {
 	const struct vds_kernel *kernel = l->task->kernel;
@@ -78,7 +101,7 @@ static void fill_process(struct listing *l, struct vds_open_handle *handle)
 		handle->name_why = process->name_why;
 		return;
 	}
-	handle->name_why = VDS_NOT_APPLICABLE;
+	fill_short_name(l, handle);
 	handle->pid_why = vds_task_field(l->task, handle->object,
 					 vds_kf(kernel, EPROCESS_PID), &pid);
 	if (!handle->pid_why)
