@@ -25,6 +25,7 @@
 #define USER_FIRST GRANULARITY
 /* Where the kernel sees it, on every x64 Windows (ntddk.h). */
 #define KUSER_SHARED_DATA UINT64_C(0xfffff78000000000)
+#define NO_HEAPS "the profile knows no heaps: all but their bases are told as private"
 #define REGION_RANGE (UINT64_C(256) << 30)
 
 static const char *const class_names[NUM_CLASSES] = {
@@ -395,6 +396,35 @@ static void unknown_managed_heap(struct vds_value *row)
 			     "heap can't be told");
 }
 
+/* Stacks and heaps that the profile can't tell stand under private. */
+static struct vds_error *emit_gap(struct context *c, enum class class,
+				  const char *basis)
+{
+	struct vds_value row[NUM_COLUMNS] = {0};
+	struct counters none = {0};
+
+	fill(c, class, &none, row);
+	for (int i = BLOCKS; i <= SHARED_WS; i++)
+		row[i] = vds_absent(VDS_NO_FIELD);
+	row[BASIS] = vds_str(basis);
+	return vds_emit(c->run, row);
+}
+
+static struct vds_error *emit_gaps(struct context *c)
+{
+	struct vds_error *err = NULL;
+
+	if (c->process->peb && c->marks.no_stacks &&
+	    !c->classes[STACK].blocks)
+		err = emit_gap(c, STACK, "the profile knows no threads: their "
+					 "stacks are told as private");
+	/* Else the row of all heaps says so. */
+	if (!err && c->process->peb && c->marks.no_heaps &&
+	    (c->by_region || !c->classes[HEAP].blocks))
+		err = emit_gap(c, HEAP, NO_HEAPS);
+	return err;
+}
+
 /* All tables of the user's half, wherever VADs are, and the top one. */
 static void count_tables(struct context *c)
 {
@@ -419,6 +449,8 @@ static struct vds_error *emit_classes(struct context *c)
 			unknown_managed_heap(row);
 		else if (!c->classes[i].blocks)
 			continue;
+		if (i == HEAP && c->marks.no_heaps)
+			row[BASIS] = vds_str(NO_HEAPS);
 		err = vds_emit(c->run, row);
 	}
 	return err;
@@ -456,6 +488,9 @@ static struct vds_error *run(struct vds_run *run,
 	if (err)
 		return err;
 	count_tables(&c);
+	err = emit_gaps(&c);
+	if (err)
+		return err;
 	if (!c.by_region)
 		return emit_classes(&c);
 	/* They lie in no region of user space: one row for all. */

@@ -31,6 +31,8 @@ struct mark {
 struct marks {
 	struct mark *list;	/* sorted by address, then class */
 	size_t count, max;
+	/* The profile doesn't tell where stacks, and parts of heaps, are. */
+	bool no_stacks, no_heaps;
 };
 
 /*

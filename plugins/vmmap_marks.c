@@ -321,6 +321,18 @@ static void mark_threads(struct reader *r)
 	}
 }
 
+/* What has no type in the profile is not there in vain: it can't be told. */
+static void find_gaps(struct reader *r)
+{
+	struct vds_member_info m;
+
+	r->marks->no_stacks =
+		!find_member(r, "_ETHREAD", "Tcb.Teb", &m) ||
+		!find_member(r, "_ETHREAD", "ThreadListEntry", &m) ||
+		!find_member(r, "_TEB", "DeallocationStack", &m);
+	r->marks->no_heaps = !find_member(r, "_HEAP", "SegmentList", &m);
+}
+
 static int compare(const void *pa, const void *pb)
 {
 	const struct mark *a = pa, *b = pb;
@@ -341,6 +353,7 @@ struct vds_error *marks_read(struct vds_run *run,
 	ret->list = vds_alloc(run, ret->max, sizeof(*ret->list));
 	if (!ret->list)
 		return &vds_enomem;
+	find_gaps(&r);
 	mark_threads(&r);
 	mark_heaps(&r, process->peb);
 	r.flavour = &wow64;

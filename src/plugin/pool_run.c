@@ -199,9 +199,15 @@ const char *vds_pool_method_str(enum vds_pool_method method)
 
 bool vds_pool_is_segment_heap(const struct vds_run *run)
 {
-	/* 1809 has segment heaps too, but not yet for pool's own blocks. */
-	return vds_type_find(run, "_EX_POOL_HEAP_MANAGER_STATE") != NULL &&
-	       run->session->kernel->build >= 18362;
+	uint32_t build = run->session->kernel->build;
+
+	/*
+	 * 1809 has segment heaps too, but not yet for pool's own blocks. From
+	 * 1903 on all have, also those of which the type isn't published.
+	 */
+	return build ? build >= 18362 :
+		       vds_type_find(run, "_EX_POOL_HEAP_MANAGER_STATE") !=
+			       NULL;
 }
 
 static bool is_tag(uint32_t tag)
