@@ -49,9 +49,9 @@ struct who {
 	size_t num_starts;
 };
 
-/* An image's control area, and the data section of the same file. */
+/* An image, and the data section of the same file if the two contradict. */
 struct twin {
-	uint64_t image;
+	uint64_t image;		/* control area */
 	const struct vds_section *data;
 };
 

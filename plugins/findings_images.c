@@ -14,6 +14,14 @@ static int compare_twins(const void *pa, const void *pb)
 	return a->image < b->image ? -1 : a->image > b->image;
 }
 
+/* The data section of the image's file, if that begins with other headers. */
+static const struct vds_section *
+unlike_data_of(const struct vds_process *any, const struct vds_section *image)
+{
+	const struct vds_section *data = image_data_of(any, image);
+	return data && !image_headers_agree(any, image, data) ? data : NULL;
+}
+
 /* Once per image: it has hundreds of views. */
 struct vds_error *find_twins(struct vds_run *run, struct scene *scene)
 {
@@ -29,7 +37,8 @@ struct vds_error *find_twins(struct vds_run *run, struct scene *scene)
 		if (image && !image->why &&
 		    image->backing == VDS_BACKING_IMAGE)
 			twins[scene->num_twins++] = (struct twin){
-				image->control_area, image_data_of(any, image)};
+				image->control_area,
+				unlike_data_of(any, image)};
 	}
 	qsort(twins, scene->num_twins, sizeof(*twins), compare_twins);
 	scene->twins = twins;
@@ -44,7 +53,7 @@ static const struct vds_section *twin_of(const struct scene *scene,
 	const struct twin *twin =
 		bsearch(&key, scene->twins, scene->num_twins, sizeof(key),
 			compare_twins);
-	return twin ? twin->data : image_data_of(any, image);
+	return twin ? twin->data : unlike_data_of(any, image);
 }
 
 static struct vds_error *mismatch(struct vds_run *run,
@@ -55,8 +64,7 @@ static struct vds_error *mismatch(struct vds_run *run,
 {
 	struct finding f;
 	const struct vds_section *data = twin_of(scene, p, image);
-	if (!data || image_headers_agree(p, image, data) ||
-	    !finding_init(&f, scene, "image-data-mismatch"))
+	if (!data || !finding_init(&f, scene, "image-data-mismatch"))
 		return NULL;
 	finding_vad(&f, run, p, vad);
 	f.process = p;
