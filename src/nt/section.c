@@ -357,7 +357,14 @@ const struct vds_section *vds_section_at(const struct vds_process *process,
 
 	if (slot)
 		return (const struct vds_section *)(uintptr_t)*slot;
+	/*
+	 * Who asks later on the same task gets it from here: what its names
+	 * cost must not depend on who asked first.
+	 */
+	size_t kept = task->long_text;
+	task->long_text = 0;
 	section = load(task, control_area);
+	task->long_text = kept;
 	slot = section ? vds_map_put(&task->sections, control_area, NULL) :
 			 NULL;
 	if (!slot) {

@@ -7,7 +7,7 @@
 
 /* A text is long if it has more bytes; how many of such a task keeps. */
 #define LONG_TEXT ((size_t)1 << 10)
-#define MAX_LONG_TEXT ((size_t)16 << 20)
+#define MAX_LONG_TEXT ((size_t)4 << 20)
 
 struct vds_error *vds_task_init(struct vds_task *task,
 				const struct vds_kernel *kernel)

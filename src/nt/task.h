@@ -40,7 +40,10 @@ struct vds_task {
 	/* See vds_vad_layout(). */
 	struct vds_vad_layout vad_layout;
 	bool has_vad_layout;
-	/* Bytes of long texts that were kept; vds_task_may_keep(). */
+	/*
+	 * Bytes of long texts that were kept; vds_task_may_keep(). Of this run,
+	 * and in vds_parallel() of this index.
+	 */
 	size_t long_text;
 	/* _POOL_HEADER; prepared by vds_pool_header_decode(). */
 	struct {

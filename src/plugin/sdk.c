@@ -229,6 +229,8 @@ static struct vds_error *parallel_run(void *ctx, size_t index,
 		.text = text,
 		.rows = rows,
 	};
+	/* What is kept for one index depends on no other, nor on who runs it. */
+	run->task->long_text = 0;
 	struct vds_error *err = all->work(run, index, all->ctx);
 	/* Enough rows: those that were found still go out, in their turn. */
 	if (err && vds_error_catch(err, VDS_ERROR_STOP))

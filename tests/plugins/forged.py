@@ -174,8 +174,6 @@ def long_names(m):
                 m.put(ldr + m.offset("_PEB_LDR_DATA",
                                      f"In{name}OrderModuleList.Flink"),
                       qwords(USER), dtb)
-            if process["pid"] == PID:
-                break
     return ["dlllist", "ldrmodules", "findings", "vmmap", "hollow"], ()
 
 
@@ -191,6 +189,41 @@ def null_links(m):
     head = ldr + m.offset("_PEB_LDR_DATA", "InLoadOrderModuleList.Flink")
     m.put(m.get(head, dtb), qwords(0), dtb)
     return ["modules", "dlllist", "ldrmodules"], ("list_bad_pointer",)
+
+
+def long_files(m):
+    """255 handles to as many files, each named by 64 KB; in two processes."""
+    source = next(int(s["file_object"], 16) for s in m.truth["sections"]
+                  if s["label"] == "grow")
+    body, size, count = m.offset("_OBJECT_HEADER", "Body"), 0x200, 510
+    name = m.offset("_FILE_OBJECT", "FileName")
+    page = m.read(m.physical(source - 0x80, m.dtb), 0x200)
+    index = m.offset("_OBJECT_HEADER", "TypeIndex")
+    start = KERNEL + 0x20000
+    data = bytearray("\\".encode("utf-16le") + "A".encode("utf-16le") * 0xffff)
+    for i in range(count):
+        at = len(data) + 0x80
+        data += page
+        va = KERNEL + at
+        struct.pack_into("<HHIQ", data, at + name, 0xfffe, 0xfffe, 0, KERNEL)
+        # From 10 on the type is hidden behind a byte of the header's address.
+        data[at - body + index] ^= (va - body >> 8 ^ source - body >> 8) & 255
+    m.write(m.map(KERNEL, len(data) // PAGE + 1), bytes(data))
+    m.share(KERNEL)
+    first = start + 0x80 - body
+    for n, pid in enumerate((600, 720)):
+        table = int(m.process(pid)["object_table"], 16)
+        code = m.get(table + m.offset("_HANDLE_TABLE", "TableCode"))
+        if code & 3:
+            code = m.get(code & ~7)
+        used = m.read(m.physical(code & ~7, m.dtb), PAGE)
+        entry = next(used[i:i + 16] for i in range(16, PAGE, 16)
+                     if any(used[i:i + 8]) and any(used[i + 8:i + 16]))
+        low = int.from_bytes(entry[:8], "little") & 0xfffff
+        m.put(code & ~7, bytes(16) + b"".join(
+            qwords((first + size * (n * 255 + i) << 16) % (1 << 64) | low) +
+            entry[8:] for i in range(255)))
+    return ["fileobj", "handles", "filecache"], ()
 
 
 def deep_directories(m):
@@ -328,7 +361,8 @@ def same_prototypes(m):
             "sectiondump --name *cold.log --dump DIR", "memusage", "vadpages --pid 1200"], ()
 
 
-FORGERIES = [long_names, null_links, deep_directories, same_leaf, same_slots,
+FORGERIES = [long_names, long_files, null_links,
+             deep_directories, same_leaf, same_slots,
              twins, same_pages, same_prototypes]
 
 
