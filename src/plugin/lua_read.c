@@ -164,36 +164,31 @@ static int kernel_member(lua_State *L)
 	return 1;
 }
 
+/* Whether the VAD's protection allows something. */
+static int vad_allows(lua_State *L, bool allowed(uint32_t protection))
+{
+	lua_pushboolean(L, allowed(vds_lua_to_vad(L, 1)->protection));
+	return 1;
+}
+
 static int vad_readable(lua_State *L)
 {
-	uint32_t protection = vds_lua_to_vad(L, 1)->protection;
-
-	lua_pushboolean(L, vds_protection_readable(protection));
-	return 1;
+	return vad_allows(L, vds_protection_readable);
 }
 
 static int vad_writable(lua_State *L)
 {
-	uint32_t protection = vds_lua_to_vad(L, 1)->protection;
-
-	lua_pushboolean(L, vds_protection_writable(protection));
-	return 1;
+	return vad_allows(L, vds_protection_writable);
 }
 
 static int vad_executable(lua_State *L)
 {
-	uint32_t protection = vds_lua_to_vad(L, 1)->protection;
-
-	lua_pushboolean(L, vds_protection_executable(protection));
-	return 1;
+	return vad_allows(L, vds_protection_executable);
 }
 
 static int vad_copy_on_write(lua_State *L)
 {
-	uint32_t protection = vds_lua_to_vad(L, 1)->protection;
-
-	lua_pushboolean(L, vds_protection_copy_on_write(protection));
-	return 1;
+	return vad_allows(L, vds_protection_copy_on_write);
 }
 
 /* vad:section(), or nil and why there is none. */
