@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Every real PDB in the test data: read or refused as its list says, and its
-layouts and symbols equal to what llvm-pdbutil states of it.
+layouts and symbols equal to what llvm-pdbutil states of it (with VDS_BRIEF=1,
+of each fourth).
 
 compare_llvm.py PDB2YAML
 """
@@ -137,7 +138,8 @@ def main():
     out = subprocess.run([sys.argv[1], *paths], capture_output=True,
                          check=True).stdout.decode()
     failures = 0
-    for path, text, error in profile_yaml.documents(out):
+    step = 4 if 'VDS_BRIEF' in os.environ else 1
+    for turn, (path, text, error) in enumerate(profile_yaml.documents(out)):
         row = paths.pop(path)
         want = row and refusal(row)
         if want or error:
@@ -147,9 +149,11 @@ def main():
             continue
         profile = profile_yaml.load(text)
         head = profile['head']
-        bad, done = compare(tool, path, profile)
-        for a, b in zip((bad, done), compare_ids(tool, sys.argv[1], path)):
-            a.extend(b)
+        bad, done = [], []
+        if turn % step == 0:
+            bad, done = compare(tool, path, profile)
+            for a, b in zip((bad, done), compare_ids(tool, sys.argv[1], path)):
+                a.extend(b)
         guid = row['guid'] if row else os.path.basename(path).split('-')[1]
         age = row and (row['age_dbi'] or row['age_info']) or '1'
         if (head.get('guid'), head.get('age')) != (guid, age):
