@@ -6,6 +6,7 @@
 #include <vadose/table.h>
 
 #include "findings_images.h"
+#include "image_own.h"
 #include "image_twin.h"
 
 static int compare_twins(const void *pa, const void *pb)
@@ -136,22 +137,11 @@ static bool look_at_entry(void *ctx, const struct vds_table_entry *e)
 	return true;
 }
 
-static uint64_t pages_of_code(const struct vds_section *image)
-{
-	uint64_t pages = 0;
-	for (size_t i = 0; i < image->num_subsections; i++) {
-		const struct vds_subsection *s = &image->subsections[i];
-		if (vds_protection_executable(s->protection))
-			pages += s->ptes;
-	}
-	return pages;
-}
-
 static bool look_at_use(struct vds_run *run, const struct vds_process *p,
 			const struct vds_vad *vad,
 			const struct vds_section *image, struct use *u)
 {
-	*u = (struct use){.vad = vad, .code = pages_of_code(image),
+	*u = (struct use){.vad = vad, .code = image_pages_of_code(image),
 			  .diff = u->diff};
 	u->view = (struct image_view){.run = run, .process = p,
 				      .section = image, .start = vad->start,

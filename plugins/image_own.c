@@ -80,7 +80,7 @@ static bool visit(void *ctx, const struct vds_table_entry *e)
 	return true;
 }
 
-static uint64_t pages_of_code(const struct vds_section *image)
+uint64_t image_pages_of_code(const struct vds_section *image)
 {
 	uint64_t pages = 0;
 
@@ -102,7 +102,7 @@ bool image_own(struct vds_run *run, const struct vds_process *process,
 		.vad = vad, .diff = diff, .own = ret,
 	};
 
-	*ret = (struct image_own){.code = pages_of_code(section)};
+	*ret = (struct image_own){.code = image_pages_of_code(section)};
 	if (!vds_section_page_of(section, vad->first_prototype_pte, &l.first))
 		return false;
 	vds_tables_walk(process, vad->start, vad->end, visit, &l);

@@ -12,6 +12,9 @@ struct image_own {
 	uint64_t changed;	/* of those, with other bytes than all share */
 };
 
+/* Pages of the image's subsections that may be executed. */
+uint64_t image_pages_of_code(const struct vds_section *image);
+
 /*
  * Looks at the process's own copies of the image's headers and code. What the
  * loader writes is no change, and neither is what can't be compared. @diff is
