@@ -80,10 +80,13 @@ class Sweep:
                         "-r", "ndjson"]
         self.name, self.runs, self.lost = name, 0, 0
 
-    def run(self, threads, words):
-        """One run: exit status, output; what it used is checked."""
+    def once(self, threads, words):
+        """One run: processor seconds, exit status, output, errors."""
         with tempfile.TemporaryFile() as out, \
                 tempfile.TemporaryFile() as errors:
+            if "--dump" in words:   # files are never written over
+                shutil.rmtree(words[-1], ignore_errors=True)
+                os.mkdir(words[-1])
             child = subprocess.Popen(
                 [*LIMIT, *self.command, threads, *words],
                 stdout=out, stderr=errors)
@@ -91,22 +94,28 @@ class Sweep:
             child.returncode = os.waitstatus_to_exitcode(status)
             out.seek(0)
             errors.seek(0)
-            text, said = out.read(), errors.read()
-        what = f"{self.name}: {' '.join(words)}"
+            return (used.ru_utime + used.ru_stime, child.returncode,
+                    out.read(), errors.read().decode(errors="replace"))
+
+    def run(self, threads, words):
+        """Exit status, output, errors; what it used is checked."""
+        seconds, *result = self.once(threads, words)
+        # What the plugin takes it takes each time, what the machine adds not.
+        for _ in range(2):
+            if seconds > SECONDS:
+                seconds = min(seconds, self.once(threads, words)[0])
         self.runs += 1
-        seconds = used.ru_utime + used.ru_stime
-        contract.expect(seconds <= SECONDS, f"{what}: {seconds} s")
-        return child.returncode, text, said.decode(errors="replace")
+        contract.expect(seconds <= SECONDS,
+                        f"{self.name}: {' '.join(words)}: {seconds} s")
+        return tuple(result)
 
     def check(self, plugin, words, validator):
         what = f"{self.name}: {' '.join([plugin, *words])}"
         with tempfile.TemporaryDirectory() as folder:
             outputs = []
             for threads in THREADS:
-                if "--dump" in words:   # files are never written over
+                if "--dump" in words:
                     words = words[:-1] + [os.path.join(folder, "dump")]
-                    shutil.rmtree(words[-1], ignore_errors=True)
-                    os.mkdir(words[-1])
                 outputs.append(self.run(threads, [plugin, *words]))
         status, text, said = outputs[0]
         if status == 4 and self.rules.kernel_may_be_lost:
